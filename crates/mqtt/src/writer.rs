@@ -1,0 +1,50 @@
+//! Appends the data types of section 1.5 to a buffer.
+
+/// The largest Variable Byte Integer (1.5.5), and so the largest Remaining Length: 268,435,455.
+pub const VARIABLE_BYTE_INTEGER_MAX: u32 = 0x0FFF_FFFF;
+
+/// How many bytes the Variable Byte Integer of `value` takes: 1 to 4.
+#[must_use]
+pub const fn variable_byte_integer_len(value: u32) -> usize {
+    match value {
+        0..=0x7F => 1,
+        0x80..=0x3FFF => 2,
+        0x4000..=0x1F_FFFF => 3,
+        _ => 4,
+    }
+}
+
+/// Appends `value` in its shortest form [MQTT5-1.5.5-1]. Values above [`VARIABLE_BYTE_INTEGER_MAX`] cannot be
+/// written; callers bound their packets first, so a larger value is cut here rather than panicking.
+pub fn put_variable_byte_integer(out: &mut Vec<u8>, value: u32) {
+    let mut rest = value & VARIABLE_BYTE_INTEGER_MAX;
+    loop {
+        let low = (rest & 0x7F) as u8;
+        rest >>= 7;
+        if rest == 0 {
+            out.push(low);
+            return;
+        }
+        out.push(low | 0x80);
+    }
+}
+
+pub(crate) fn put_u16(out: &mut Vec<u8>, value: u16) {
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+pub(crate) fn put_u32(out: &mut Vec<u8>, value: u32) {
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+/// Binary Data or UTF-8 Encoded String: two bytes of length, then the bytes. Longer input is cut at 65,535
+/// bytes: every string that gets here was read from such a field or is one of our own short texts.
+pub(crate) fn put_binary(out: &mut Vec<u8>, bytes: &[u8]) {
+    let len = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+    put_u16(out, len);
+    out.extend_from_slice(&bytes[..usize::from(len)]);
+}
+
+pub(crate) fn put_string(out: &mut Vec<u8>, text: &str) {
+    put_binary(out, text.as_bytes());
+}
