@@ -1,0 +1,89 @@
+//! The figures a run yields, by name.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A kind of figure. The serialised name carries the unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// CPU seconds of the broker per million messages that reached a subscriber.
+    CpuSecondsPerMillion,
+    /// CPU microseconds of the broker per connection that was established.
+    CpuMicrosPerConnection,
+    /// Share of one core that the broker takes while its connections are silent.
+    IdleCpuPercent,
+    /// Messages that reached a subscriber, per second.
+    DeliveredPerSecond,
+    /// Connections per second, from the first SYN to CONNACK.
+    ConnectionsPerSecond,
+    /// Middle of the time from publishing to receiving.
+    LatencyP50Micros,
+    /// The time that one message in a hundred exceeds.
+    LatencyP99Micros,
+    /// The time by which the generator itself missed its schedule, exceeded once in a hundred.
+    LatenessP99Micros,
+    /// Memory of the broker at the end of the measured part.
+    ResidentMib,
+    /// Growth of the broker's memory per retained message.
+    BytesPerRetained,
+    /// Growth of the broker's memory per idle connection.
+    KibPerConnection,
+    /// Messages that the generator put into one write.
+    MessagesPerWrite,
+    /// Share of the shards' CPU time that the busiest shard took.
+    BusiestShardPercent,
+    /// System calls of the broker per message that reached a subscriber.
+    SyscallsPerMessage,
+}
+
+impl Metric {
+    /// What the table calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::CpuSecondsPerMillion => "CPU s / million",
+            Self::CpuMicrosPerConnection => "CPU µs / connection",
+            Self::IdleCpuPercent => "CPU % when idle",
+            Self::DeliveredPerSecond => "delivered / s",
+            Self::ConnectionsPerSecond => "connections / s",
+            Self::LatencyP50Micros => "p50 µs",
+            Self::LatencyP99Micros => "p99 µs",
+            Self::LatenessP99Micros => "generator late, p99 µs",
+            Self::ResidentMib => "resident MiB",
+            Self::BytesPerRetained => "bytes / retained",
+            Self::KibPerConnection => "KiB / connection",
+            Self::MessagesPerWrite => "messages / write of ours",
+            Self::BusiestShardPercent => "busiest shard, %",
+            Self::SyscallsPerMessage => "system calls / message",
+        }
+    }
+}
+
+/// The figures of one run.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Measures {
+    /// Figure by kind.
+    #[serde(flatten)]
+    pub figures: BTreeMap<Metric, f64>,
+    /// Per thread of the broker, its share of the broker's CPU time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub threads: Vec<ThreadShare>,
+}
+
+/// What one thread of the broker contributed.
+#[derive(Clone, Debug, Serialize)]
+pub struct ThreadShare {
+    /// Its name.
+    pub name: String,
+    /// Its part of the broker's CPU time.
+    pub percent: f64,
+}
+
+impl Measures {
+    /// Adds a figure, if there is one.
+    pub fn set(&mut self, metric: Metric, figure: impl Into<Option<f64>>) {
+        if let Some(figure) = figure.into().filter(|figure| figure.is_finite()) {
+            self.figures.insert(metric, figure);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The results as a table for people and as JSON for programs.
+
+use crate::contest::{Line, Run, Verdicts};
+use crate::fault::Fault;
+use serde::Serialize;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+/// Everything a comparison yields.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// What it ran on.
+    pub machine: Machine,
+    /// Runs of each contestant in each scenario.
+    pub rounds: u32,
+    /// Seconds that were measured in each run.
+    pub seconds: f64,
+    /// Result by scenario.
+    pub scenarios: Vec<Verdicts>,
+}
+
+/// What the comparison ran on.
+#[derive(Debug, Serialize)]
+pub struct Machine {
+    /// Model of the processor.
+    pub processor: String,
+    /// Cores this process may use.
+    pub cores: usize,
+    /// Release of Linux.
+    pub kernel: String,
+}
+
+impl Machine {
+    /// The machine this runs on.
+    pub fn this() -> Self {
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let processor = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+        Self {
+            processor: processor.map_or("unknown", |(_, model)| model).to_owned(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
+        }
+    }
+}
+
+impl Report {
+    /// Writes the JSON file.
+    pub fn write_json(&self, path: &Path) -> Result<(), Fault> {
+        let attempt = format!("writing {}", path.display());
+        let text =
+            serde_json::to_string_pretty(self).map_err(|error| Fault::io(attempt.clone())(error.into()))?;
+        fs::write(path, text + "\n").map_err(Fault::io(attempt))
+    }
+
+    /// Whether every scenario has a run that counts, of everybody who took part.
+    pub fn is_complete(&self) -> bool {
+        self.scenarios.iter().all(|scenario| {
+            !scenario.measured.is_void() && scenario.reference.as_ref().is_none_or(|entry| !entry.is_void())
+        })
+    }
+
+    /// The table.
+    pub fn table(&self) -> String {
+        let names = self.scenarios.first().map(|first| {
+            (first.measured.name.as_str(), first.reference.as_ref().map_or("", |entry| entry.name.as_str()))
+        });
+        let (measured, reference) = names.unwrap_or_default();
+        let header = ["scenario", "figure", reference, measured, "ratio", "bound", ""].map(str::to_owned);
+        let mut rows = vec![header];
+        for scenario in &self.scenarios {
+            rows.extend(scenario.lines.iter().enumerate().map(|(index, line)| row(scenario, index, line)));
+        }
+        let mut text = String::new();
+        let widths = widths_of(&rows);
+        for (index, row) in rows.iter().enumerate() {
+            text += &aligned(row, &widths);
+            if index == 0 {
+                text += &format!("{}\n", "─".repeat(widths.iter().sum::<usize>() + 2 * (widths.len() - 1)));
+            }
+        }
+        text + &self.remarks()
+    }
+
+    /// Void runs, and the threads of the brokers that use several.
+    fn remarks(&self) -> String {
+        let mut text = String::new();
+        for scenario in &self.scenarios {
+            for entry in [Some(&scenario.measured), scenario.reference.as_ref()].into_iter().flatten() {
+                for run in &entry.runs {
+                    if let Run::Void(reason) = run {
+                        // Invariant: writing to a string does not fail.
+                        let _ = writeln!(text, "void: {} of {}: {reason}", scenario.scenario, entry.name);
+                    }
+                }
+                let busy: Vec<_> = entry.threads().iter().filter(|thread| thread.percent >= 1.0).collect();
+                if busy.len() > 1 {
+                    let shares: Vec<_> = busy
+                        .iter()
+                        .map(|thread| format!("{} {:.0} %", thread.name, thread.percent))
+                        .collect();
+                    let _ = writeln!(
+                        text,
+                        "threads: {} of {}: {}",
+                        scenario.scenario,
+                        entry.name,
+                        shares.join(", ")
+                    );
+                }
+            }
+        }
+        if text.is_empty() { text } else { format!("\n{text}") }
+    }
+}
+
+fn row(scenario: &Verdicts, index: usize, line: &Line) -> [String; 7] {
+    let verdict = match (line.is_met, &line.bound) {
+        (Some(true), _) => "met",
+        (Some(false), _) => "NOT MET",
+        (None, Some(_)) => "no verdict",
+        (None, None) => "",
+    };
+    [
+        if index == 0 { scenario.scenario.to_owned() } else { String::new() },
+        line.metric.label().to_owned(),
+        figure(line.reference),
+        figure(line.measured),
+        line.ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}")),
+        line.bound.clone().unwrap_or_default(),
+        verdict.to_owned(),
+    ]
+}
+
+/// Three digits that matter; thousands without a fraction.
+pub fn figure(value: Option<f64>) -> String {
+    match value {
+        None => "–".to_owned(),
+        Some(value) if value >= 100.0 => format!("{value:.0}"),
+        Some(value) if value >= 10.0 => format!("{value:.1}"),
+        Some(value) if value >= 1.0 => format!("{value:.2}"),
+        Some(value) => format!("{value:.3}"),
+    }
+}
+
+fn widths_of(rows: &[[String; 7]]) -> [usize; 7] {
+    std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default())
+}
+
+/// Text to the left, figures to the right.
+fn aligned(row: &[String; 7], widths: &[usize; 7]) -> String {
+    let cell = |column: usize| {
+        let (text, width) = (&row[column], widths[column]);
+        if (2..=4).contains(&column) { format!("{text:>width$}") } else { format!("{text:<width$}") }
+    };
+    let line: Vec<_> = (0..row.len()).map(cell).collect();
+    format!("{}\n", line.join("  ").trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_keep_three_digits() {
+        let shown = [0.2345, 2.345, 23.45, 2345.6].map(|value| figure(Some(value)));
+        assert_eq!(shown, ["0.234", "2.35", "23.4", "2346"]);
+        assert_eq!(figure(None), "–");
+    }
+
+    #[test]
+    fn columns_line_up_whatever_the_script() {
+        let rows = [
+            ["a", "µs", "1", "10", "", "", ""].map(str::to_owned),
+            ["bb", "s", "100", "2", "", "", "met"].map(str::to_owned),
+        ];
+        let widths = widths_of(&rows);
+        assert_eq!(aligned(&rows[0], &widths), "a   µs    1  10\n");
+        assert_eq!(aligned(&rows[1], &widths), "bb  s   100   2      met\n");
+    }
+}

@@ -1,0 +1,79 @@
+//! The rows of the comparison: what runs, and which bound its figures have to keep.
+
+mod idle;
+mod retained;
+mod storm;
+mod table;
+mod traffic;
+
+pub use table::all;
+
+use crate::broker::Broker;
+use crate::fault::Fault;
+use crate::measures::{Measures, Metric};
+use crate::traffic::{Plan, Timing};
+
+/// One row.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+    /// What runs.
+    pub work: Work,
+    /// Figures to show, and what they are held to.
+    pub goals: Vec<Goal>,
+    /// Whether the broker is kept as busy as it can be: only then has a second shard something to win.
+    pub is_saturated: bool,
+}
+
+/// What a scenario runs.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Publishers and subscribers.
+    Traffic(Plan),
+    /// So many connections that then stay silent.
+    Idle(usize),
+    /// So many retained messages, sent again and again to a new subscription.
+    Retained(usize),
+    /// Connections that come and go as fast as the broker takes them.
+    Storm,
+}
+
+/// A figure that the table shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Goal {
+    /// Which figure.
+    pub metric: Metric,
+    /// What Tidegate is held to.
+    pub bound: Bound,
+}
+
+/// The most that Tidegate may show.
+#[derive(Clone, Copy, Debug)]
+pub enum Bound {
+    /// This many times what the reference shows in the same run.
+    TimesReference(f64),
+    /// This much.
+    AtMost(f64),
+    /// Shown for information.
+    None,
+}
+
+impl Scenario {
+    /// Runs once against `broker`.
+    pub fn run(&self, broker: &Broker, timing: Timing) -> Result<Measures, Fault> {
+        match &self.work {
+            Work::Traffic(plan) => traffic::measure(plan, broker, timing),
+            Work::Idle(connections) => idle::measure(*connections, broker, timing),
+            Work::Retained(messages) => retained::measure(*messages, broker, timing),
+            Work::Storm => storm::measure(broker, timing),
+        }
+    }
+}
+
+/// Bytes as mebibytes.
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
