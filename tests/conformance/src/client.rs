@@ -27,6 +27,7 @@ pub struct RawClient {
     received: Vec<u8>,
     pub(crate) aside: VecDeque<Packet>,
     next_packet_id: u16,
+    largest_packet: usize,
     connack: Option<Connack>,
 }
 
@@ -45,7 +46,7 @@ impl RawClient {
         stream.set_nodelay(true).expect("TCP_NODELAY can be set");
         stream.set_write_timeout(Some(PATIENCE)).expect("a write time-out can be set");
         let (received, aside) = (Vec::new(), VecDeque::new());
-        Self { stream, version, received, aside, next_packet_id: 1, connack: None }
+        Self { stream, version, received, aside, next_packet_id: 1, largest_packet: 0, connack: None }
     }
 
     /// Connects and demands success.
@@ -61,6 +62,11 @@ impl RawClient {
     /// The CONNACK that [`RawClient::connect`] received.
     pub fn connack(&self) -> &Connack {
         self.connack.as_ref().expect("this client was made by RawClient::connect")
+    }
+
+    /// The size of the largest packet received so far, fixed header included.
+    pub fn largest_packet(&self) -> usize {
+        self.largest_packet
     }
 
     /// The version it speaks.
@@ -185,6 +191,7 @@ impl RawClient {
             match parse(&self.received, self.version) {
                 Ok(Some((packet, size))) => {
                     self.received.drain(..size);
+                    self.largest_packet = self.largest_packet.max(size);
                     return Incoming::Packet(packet);
                 }
                 Ok(None) => {}
@@ -199,6 +206,19 @@ impl RawClient {
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return Incoming::Closed,
             }
+        }
+    }
+
+    /// Everything the server says until it closes, as bytes.
+    pub(crate) fn read_to_end(&mut self) -> Vec<u8> {
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a read time-out can be set");
+        let mut said = std::mem::take(&mut self.received);
+        match self.stream.read_to_end(&mut said) {
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                panic!("expected the connection to be closed, got {}", dump(&said))
+            }
+            // A reset ends the connection as well.
+            Ok(_) | Err(_) => said,
         }
     }
 

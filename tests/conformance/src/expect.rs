@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::build::pingreq;
 use crate::client::{Incoming, PATIENCE, RawClient};
+use crate::hex::dump;
 use crate::parse::{Ack, Connack, Packet, Suback};
 use crate::property::Properties;
 use crate::publish::Publish;
@@ -183,6 +184,25 @@ impl RawClient {
         assert!(!connack.session_present, "a refusal says Session Present 0: {connack:?}");
         self.expect_closed();
         connack
+    }
+
+    /// Demands that the server closes, having said at most a CONNACK that refuses in the form of any version.
+    #[track_caller]
+    pub fn expect_end_of_unknown_version(&mut self) {
+        let said = self.read_to_end();
+        let refused = matches!(said.as_slice(), [0x20, _, 0, reason, ..] if *reason != 0);
+        assert!(said.is_empty() || refused, "expected a refusal and the end, got {}", dump(&said));
+    }
+
+    /// Demands that a CONNECT fails: the server closes, and if it says why in a CONNACK, then with one of these codes.
+    #[track_caller]
+    pub fn expect_refusal(&mut self, reasons: &[u8]) {
+        if let Some(reason) = self.expect_not_connected() {
+            assert!(
+                reasons.contains(&reason),
+                "expected a refusal with one of {reasons:02x?}, got {reason:#04x}"
+            );
+        }
     }
 
     /// Demands that a CONNECT fails: a CONNACK that refuses or none at all, and then the end of the connection.

@@ -88,10 +88,12 @@ scalar! {
 impl Properties {
     /// The User Properties in order.
     pub fn user_properties(&self) -> Vec<(&str, &str)> {
-        let pair = |p| match p {
-            &Property::UserProperty(ref name, ref value) => Some((name.as_str(), value.as_str())),
-            _ => None,
-        };
+        fn pair(property: &Property) -> Option<(&str, &str)> {
+            match property {
+                Property::UserProperty(name, value) => Some((name.as_str(), value.as_str())),
+                _ => None,
+            }
+        }
         self.0.iter().filter_map(pair).collect()
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::client::RawClient;
 use crate::connect::{Connect, Version};
+use crate::hex::dump;
 use crate::target::Target;
 
 /// Where a test begins: `World::new().client("alice")`.
@@ -94,5 +95,23 @@ impl World {
         let mut client = self.open(Version::V5);
         client.send(bytes);
         client
+    }
+
+    /// Lets a connected 5.0 client send these bytes, and demands DISCONNECT with one of these Reason Codes.
+    #[track_caller]
+    pub fn violates(&self, what: &str, bytes: &[u8], reasons: &[u8]) {
+        // Shown by the test harness when the expectation below fails.
+        eprintln!("sending: {what}\n{}", dump(bytes));
+        let mut client = self.client("violator");
+        client.send(bytes);
+        client.expect_disconnect_of(reasons);
+    }
+
+    /// Lets a client send these bytes first, and demands that it is not connected; a Reason Code, when there is one,
+    /// is one of these.
+    #[track_caller]
+    pub fn refuses(&self, what: &str, bytes: &[u8], reasons: &[u8]) {
+        eprintln!("sending first: {what}\n{}", dump(bytes));
+        self.attempt_bytes(bytes).expect_refusal(reasons);
     }
 }
