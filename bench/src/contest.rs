@@ -12,6 +12,12 @@ use crate::traffic::Timing;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// CPU per message with several shards, as a multiple of one shard's.
+const SHARDS_MAY_COST: f64 = 1.15;
+
+/// With two shards, each carries 40 to 60 % of the work.
+const BUSIEST_SHARD_PERCENT_MAX: f64 = 60.0;
+
 /// Who is compared, how often and for how long.
 #[derive(Clone, Debug)]
 pub struct Contest {
@@ -76,6 +82,8 @@ pub struct Line {
     pub reference: Option<f64>,
     /// The one divided by the other.
     pub ratio: Option<f64>,
+    /// The same within each round, as far as both runs count: how steady the ratio is.
+    pub ratio_by_round: Vec<f64>,
     /// The bound, as the table shows it.
     pub bound: Option<String>,
     /// Whether it is kept; absent where there is no bound or no figure.
@@ -124,18 +132,27 @@ impl Contest {
         scenario.run(&broker, self.timing)
     }
 
-    /// Against mosquitto the goals of the scenario; between numbers of shards, what a second one may cost.
+    /// Against mosquitto the goals of the scenario; between numbers of shards, what a second one may cost. Bounds are
+    /// Tidegate's: the figures of another broker are only shown.
     fn goals(&self, scenario: &Scenario) -> Vec<Goal> {
-        if !matches!(self.reference, Some(Contestant::Tidegate { .. })) {
-            return scenario.goals.clone();
+        let shown = scenario.goals.iter().map(|goal| Goal { bound: Bound::None, ..*goal });
+        match (&self.measured, &self.reference) {
+            (Contestant::Tidegate { .. }, Some(Contestant::Tidegate { .. })) => {}
+            (Contestant::Tidegate { .. }, _) => return scenario.goals.clone(),
+            _ => return shown.collect(),
         }
         let keep = |bound| if scenario.is_saturated { bound } else { Bound::None };
-        let shown = scenario.goals.iter().map(|goal| match goal.metric {
-            Metric::CpuSecondsPerMillion => Goal { bound: keep(Bound::TimesReference(1.15)), ..*goal },
-            _ => Goal { bound: Bound::None, ..*goal },
+        let shown = shown.map(|goal| match goal.metric {
+            Metric::CpuSecondsPerMillion => {
+                Goal { bound: keep(Bound::TimesReference(SHARDS_MAY_COST)), ..goal }
+            }
+            _ => goal,
         });
         shown
-            .chain([Goal { metric: Metric::BusiestShardPercent, bound: keep(Bound::AtMost(60.0)) }])
+            .chain([Goal {
+                metric: Metric::BusiestShardPercent,
+                bound: keep(Bound::AtMost(BUSIEST_SHARD_PERCENT_MAX)),
+            }])
             .collect()
     }
 }
@@ -181,7 +198,18 @@ fn judge(goal: &Goal, measured: &Entry, reference: Option<&Entry>) -> Line {
         Bound::AtMost(most) => (Some(format!("≤ {most}")), ours.map(|ours| ours <= most)),
         Bound::None => (None, None),
     };
-    Line { metric: goal.metric, measured: ours, reference: theirs, ratio, bound, is_met }
+    let ratio_by_round =
+        reference.map_or_else(Vec::new, |entry| ratio_by_round(goal.metric, measured, entry));
+    Line { metric: goal.metric, measured: ours, reference: theirs, ratio, ratio_by_round, bound, is_met }
+}
+
+fn ratio_by_round(metric: Metric, measured: &Entry, reference: &Entry) -> Vec<f64> {
+    let figure = |run: &Run| match run {
+        Run::Valid(measures) => measures.figures.get(&metric).copied(),
+        Run::Void(_) => None,
+    };
+    let rounds = measured.runs.iter().zip(&reference.runs);
+    rounds.filter_map(|(ours, theirs)| ratio(figure(ours)?, figure(theirs)?)).collect()
 }
 
 #[cfg(test)]
@@ -217,6 +245,7 @@ mod tests {
         for (most, expected) in [(0.25, true), (0.24, false)] {
             let line = judge(&goal(Bound::TimesReference(most)), &ours, Some(&theirs));
             assert_eq!((line.ratio, line.is_met), (Some(0.25), Some(expected)));
+            assert_eq!(line.ratio_by_round, [0.25], "the void second round has no ratio");
         }
     }
 

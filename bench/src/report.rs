@@ -125,10 +125,17 @@ fn row(scenario: &Verdicts, index: usize, line: &Line) -> [String; 7] {
         line.metric.label().to_owned(),
         figure(line.reference),
         figure(line.measured),
-        line.ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}")),
+        line.ratio.map_or_else(String::new, |ratio| with_spread(ratio, &line.ratio_by_round)),
         line.bound.clone().unwrap_or_default(),
         verdict.to_owned(),
     ]
+}
+
+/// The ratio of the medians, and between what the rounds lie.
+fn with_spread(ratio: f64, rounds: &[f64]) -> String {
+    let (least, most) =
+        rounds.iter().fold((ratio, ratio), |(least, most), &round| (least.min(round), most.max(round)));
+    if rounds.len() < 2 { format!("{ratio:.3}") } else { format!("{ratio:.3} ({least:.3}–{most:.3})") }
 }
 
 /// Three digits that matter; thousands without a fraction.
@@ -165,6 +172,12 @@ mod tests {
         let shown = [0.2345, 2.345, 23.45, 2345.6].map(|value| figure(Some(value)));
         assert_eq!(shown, ["0.234", "2.35", "23.4", "2346"]);
         assert_eq!(figure(None), "–");
+    }
+
+    #[test]
+    fn a_ratio_of_several_rounds_shows_their_spread() {
+        assert_eq!(with_spread(0.5, &[0.4, 0.5, 0.75]), "0.500 (0.400–0.750)");
+        assert_eq!(with_spread(0.5, &[0.5]), "0.500");
     }
 
     #[test]

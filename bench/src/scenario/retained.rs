@@ -166,7 +166,9 @@ impl Replay {
         match seen {
             Some(seen) if !*seen => *seen = true,
             _ => {
-                return Err(Fault::Delivery(format!("{label:?} arrived twice, or is not a retained message")));
+                return Err(Fault::Delivery(format!(
+                    "{label:?} arrived twice, or is not a retained message"
+                )));
             }
         }
         self.arrived += 1;

@@ -45,7 +45,7 @@ pub fn all(topics_per_filter: u32) -> Vec<Scenario> {
         ),
         retained(),
         busy("pairs-1k", "50 pairs, 1 KiB, 100 in flight", pairs(50, AtMostOnce, 1024, 100), 0.05),
-        busy("pairs-16k", "20 pairs, 16 KiB, 20 in flight", pairs(20, AtMostOnce, 16 * 1024, 20), 0.36),
+        busy("pairs-16k", "20 pairs, 16 KiB, 10 in flight", pairs(20, AtMostOnce, 16 * 1024, 10), 0.36),
         idle(),
         latency(),
         single("roundtrip", "1 pair, one message in flight", pairs(1, AtMostOnce, SMALL, 1), None),
