@@ -11,6 +11,7 @@ pub mod agent;
 pub mod broker;
 pub mod client;
 pub mod message;
+pub mod mosquitto;
 pub mod names;
 pub mod process;
 pub mod scenario;

@@ -40,18 +40,17 @@ impl Process {
     /// The next line, or `None` when the child closed its output. Fails the test when neither comes in time.
     pub fn line(&mut self) -> Option<String> {
         match self.lines.recv_timeout(PATIENCE) {
-            Ok(line) => {
-                if self.seen.len() == SEEN_LINES_MAX {
-                    self.seen.pop_front();
-                }
-                self.seen.push_back(line.clone());
-                Some(line)
-            }
+            Ok(line) => Some(self.remember(line)),
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => {
                 panic!("{} said nothing for {PATIENCE:?}. Before that:\n{}", self.name, self.said())
             }
         }
+    }
+
+    /// A line that is there or comes within 100 ms.
+    pub fn line_of_this_moment(&mut self) -> Option<String> {
+        self.lines.recv_timeout(MOMENT).ok().map(|line| self.remember(line))
     }
 
     /// Reads lines until `wanted` answers with a value. Fails the test when the output ends first.
@@ -89,14 +88,19 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// The operating system's number of this process.
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// The last lines it said, for a failure's text.
     pub fn said(&self) -> String {
         self.seen.iter().map(|line| format!("  {line}\n")).collect()
+    }
+}
+
+impl Process {
+    fn remember(&mut self, line: String) -> String {
+        if self.seen.len() == SEEN_LINES_MAX {
+            self.seen.pop_front();
+        }
+        self.seen.push_back(line.clone());
+        line
     }
 }
 
@@ -119,6 +123,8 @@ fn read_lines(stream: Option<impl Read + Send + 'static>, sender: SyncSender<Str
 
 /// How long a test waits for the next event. Only a broken broker reaches it, so it may be generous to a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test looks for what may or may not be there.
+pub const MOMENT: Duration = Duration::from_millis(100);
 /// Lines that may wait unread; a child that says more waits, as on any pipe.
 const LINES_MAX: usize = 1024;
 /// Lines kept to explain a failure.
