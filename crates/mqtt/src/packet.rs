@@ -173,7 +173,13 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// Whatever makes the packet malformed or forbidden, with the Reason Code to answer with.
     pub fn decode(frame: Frame<'a>, version: Version) -> Result<Packet<'a>, DecodeError> {
+        // A CONNECT is judged by the version it names: before it the connection has none.
+        let version = match frame.packet_type {
+            PacketType::Connect => Connect::peek_version(frame.body).unwrap_or(version),
+            _ => version,
+        };
         check_flags(frame, version)?;
+        check_length(frame, version)?;
         let mut reader = Reader::new(frame.body);
         let ack = |reader| Acknowledgement::decode(reader, frame.packet_type, version);
         let packet = match frame.packet_type {
@@ -258,6 +264,16 @@ fn check_flags(frame: Frame<'_>, version: Version) -> Result<(), DecodeError> {
         return Ok(());
     }
     Err(DecodeError::malformed("reserved bits of the fixed header are set"))
+}
+
+/// In 5.0 the Remaining Length is a Variable Byte Integer, and so has the shortest form [MQTT5-1.5.5-1]; the
+/// older versions only bound it to four bytes.
+fn check_length(frame: Frame<'_>, version: Version) -> Result<(), DecodeError> {
+    let shortest = 1 + variable_byte_integer_len(frame.body.len() as u32) + frame.body.len();
+    if version.is_v5() && frame.len != shortest {
+        return Err(DecodeError::malformed("the remaining length is longer than it needs to be"));
+    }
+    Ok(())
 }
 
 /// Writes the fixed header and then what `body` writes. The body goes in place behind one byte of length and
