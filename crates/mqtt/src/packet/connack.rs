@@ -21,7 +21,8 @@ pub struct ConnAck<'a> {
 impl<'a> ConnAck<'a> {
     pub(super) fn decode(reader: &mut Reader<'a>, version: Version) -> Result<Self, DecodeError> {
         let flags = reader.u8()?;
-        if flags & !1 != 0 {
+        // [MQTT5-3.2.2-1]; in 3.1 the whole byte is reserved and says nothing.
+        if flags & !1 != 0 && version != Version::V31 {
             return Err(DecodeError::malformed("reserved bits of the CONNACK flags are set"));
         }
         let code = reader.u8()?;
@@ -36,7 +37,8 @@ impl<'a> ConnAck<'a> {
         } else {
             Properties::NONE
         };
-        Ok(Self { session_present: flags & 1 != 0, reason, properties })
+        let session_present = flags & 1 != 0 && version != Version::V31;
+        Ok(Self { session_present, reason, properties })
     }
 
     pub(super) fn encode(&self, version: Version, out: &mut Vec<u8>) {
