@@ -2,7 +2,7 @@
 
 use super::PacketType;
 use crate::error::DecodeError;
-use crate::property::{Place, Properties};
+use crate::property::{Place, Properties, PropertyId};
 use crate::reader::Reader;
 use crate::reason::ReasonCode;
 use crate::version::Version;
@@ -27,11 +27,13 @@ impl<'a> Auth<'a> {
         let reason = ReasonCode::from_u8(reader.u8()?)
             .filter(|reason| reason.is_valid_in(PacketType::Auth))
             .ok_or(DecodeError::protocol("AUTH carries a reason code that it cannot have"))?;
-        let properties = if reader.is_empty() {
-            Properties::NONE
-        } else {
-            Properties::decode(reader, Place::Packet(PacketType::Auth))?
-        };
+        // Only both together may be left out (3.15.2.1), unlike in DISCONNECT and the acknowledgements.
+        let properties = Properties::decode(reader, Place::Packet(PacketType::Auth))?;
+        // 3.15.2.2.2 calls a missing method a Protocol Error; Success without properties is the short form spelled out.
+        let short_form = reason == ReasonCode::Success && properties.is_empty();
+        if !short_form && !properties.has(PropertyId::AuthenticationMethod) {
+            return Err(DecodeError::protocol("AUTH names no authentication method"));
+        }
         Ok(Self { reason, properties })
     }
 
