@@ -187,7 +187,8 @@ impl<'a> Properties<'a> {
     /// Reads the length and the block behind it, and checks every rule that the table knows.
     ///
     /// # Errors
-    /// 0x81 unknown identifier, wrong place or type; 0x82 a property twice or a forbidden value; 0x94 alias 0.
+    /// 0x81 unknown identifier, wrong place or type [MQTT5-2.2.2-2]; 0x82 a property twice or a forbidden value;
+    /// 0x94 alias 0.
     pub(crate) fn decode(reader: &mut Reader<'a>, place: Place) -> Result<Self, DecodeError> {
         let len = reader.variable_byte_integer()?;
         if len == 0 {
@@ -219,6 +220,14 @@ impl<'a> Properties<'a> {
             properties.seen |= bit;
             properties.user_properties += u32::from(id == PropertyId::UserProperty);
             check_range(property)?;
+            check_response_topic(property)?;
+        }
+        // 3.1.2.11.10: data belongs to a method; the same holds where a method and data may stand elsewhere.
+        if properties.has(PropertyId::AuthenticationData) && !properties.has(PropertyId::AuthenticationMethod)
+        {
+            return Err(DecodeError::protocol(
+                "there is authentication data without an authentication method",
+            ));
         }
         Ok(properties)
     }
@@ -386,7 +395,7 @@ impl PropertyBuf {
 }
 
 fn read_property<'a>(reader: &mut Reader<'a>) -> Result<Property<'a>, DecodeError> {
-    // The identifier is a Variable Byte Integer, and every one that exists takes one byte. [MQTT5-2.2.2.2]
+    // The identifier is a Variable Byte Integer, and every one that exists takes one byte (2.2.2.2).
     let id = reader.variable_byte_integer()?;
     let id = u8::try_from(id)
         .ok()
@@ -415,6 +424,17 @@ fn check_range(property: Property<'_>) -> Result<(), DecodeError> {
             Err(DecodeError::with_reason(ReasonCode::TopicAliasInvalid, "the topic alias is 0"))
         }
         Range::NotZero if number == 0 => Err(DecodeError::protocol("a property that cannot be 0 is 0")),
+        _ => Ok(()),
+    }
+}
+
+/// A Response Topic is used as a Topic Name, so it holds no wildcard [MQTT5-3.3.2-14]; that of a Will becomes
+/// that of a PUBLISH.
+fn check_response_topic(property: Property<'_>) -> Result<(), DecodeError> {
+    match property.value {
+        Value::Text(text) if property.id == PropertyId::ResponseTopic && text.contains(['+', '#']) => {
+            Err(DecodeError::protocol("a response topic holds a wildcard"))
+        }
         _ => Ok(()),
     }
 }
