@@ -46,5 +46,6 @@ pub(crate) fn put_binary(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 pub(crate) fn put_string(out: &mut Vec<u8>, text: &str) {
-    put_binary(out, text.as_bytes());
+    // Cut between characters: half a character would make the whole packet malformed.
+    put_binary(out, &text.as_bytes()[..text.floor_char_boundary(usize::from(u16::MAX))]);
 }
