@@ -133,7 +133,7 @@ impl ReasonCode {
         self as u8
     }
 
-    /// Failure codes are 0x80 and above. [MQTT5-2.4]
+    /// Failure codes are 0x80 and above (2.4).
     #[must_use]
     pub fn is_failure(self) -> bool {
         self.as_u8() >= 0x80

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidTopic(pub &'static str);
 
-/// A Topic Name: at least one character, no wildcards [MQTT5-4.7.1-1], no U+0000 [MQTT5-4.7.3-2].
+/// A Topic Name: at least one character, no wildcards [MQTT5-4.7.0-1], no U+0000 [MQTT5-4.7.3-2].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TopicName<'a>(&'a str);
 
@@ -105,7 +105,7 @@ impl<'a> TopicFilter<'a> {
         let mut levels = name.split('/');
         for want in self.0.split('/') {
             if want == "#" {
-                // "sport/#" also matches "sport": # includes the parent level. [MQTT5-4.7.1.2]
+                // "sport/#" also matches "sport": # includes the parent level (4.7.1.2).
                 return true;
             }
             match levels.next() {
