@@ -1,7 +1,8 @@
 //! Which cores the broker and the generator may use.
 //!
-//! The broker gets one core and the generator another, so that neither takes time from the other and the broker's CPU
-//! seconds are those of one core. A machine with a single core cannot be measured fairly; both then share it.
+//! The broker gets one core and the generator another, so that neither takes time from the other and the
+//! broker's CPU seconds are those of one core. A machine with a single core cannot be measured fairly; both
+//! then share it.
 
 use crate::fault::Fault;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -31,8 +32,8 @@ impl Cores {
         Ok(Self { allowed, numbers })
     }
 
-    /// Runs `start` on the broker's core, so that the child it starts inherits that core before its first thread, and
-    /// leaves this thread on the generator's.
+    /// Runs `start` on the broker's core, so that the child it starts inherits that core before its first
+    /// thread, and leaves this thread on the generator's.
     pub fn around<T>(
         &self,
         placement: Placement,

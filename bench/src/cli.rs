@@ -11,7 +11,7 @@ use crate::scenario::{self, Scenario};
 use crate::syscalls;
 use crate::traffic::Timing;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 use std::io::{Write, stdout};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -87,6 +87,10 @@ struct Options {
     /// The folder of the unpacked mosquitto; filled when it is missing.
     #[arg(long, global = true, value_name = "DIR", default_value = "target/tools/mosquitto")]
     mosquitto: PathBuf,
+    /// Niceness of broker and generator alike, to hold their own on a machine that does other work.
+    #[arg(long, global = true, allow_hyphen_values = true)]
+    #[arg(value_parser = clap::value_parser!(i32).range(-20..=19))]
+    nice: Option<i32>,
     /// Different topics that match one filter, in the scenario `filters`.
     #[arg(long, global = true, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
     topics_per_filter: u32,
@@ -97,6 +101,11 @@ impl Cli {
     pub fn run(self) -> Result<ExitCode, Fault> {
         let options = self.options;
         raise_descriptor_limit();
+        if let Some(nice) = options.nice {
+            // The broker is started by this thread and inherits it.
+            setpriority_process(None, nice)
+                .map_err(|error| Fault::io(format!("taking niceness {nice}"))(error.into()))?;
+        }
         match self.command.unwrap_or(Task::Compare) {
             Task::Compare => options.compare(),
             Task::Syscalls => options.count_syscalls(),
@@ -218,7 +227,8 @@ fn say(text: &str) -> Result<(), Fault> {
     stdout().lock().write_all(text.as_bytes()).map_err(Fault::io("writing to the terminal"))
 }
 
-/// Brokers inherit the limit. One that cannot be raised shows as a refused connection in the scenario that needs it.
+/// Brokers inherit the limit. One that cannot be raised shows as a refused connection in the scenario that
+/// needs it.
 fn raise_descriptor_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.map_or(DESCRIPTORS, |maximum| maximum.min(DESCRIPTORS));

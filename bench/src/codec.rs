@@ -1,7 +1,7 @@
 //! The part of MQTT 3.1.1 that a load generator speaks, written without a look at the broker's codec.
 //!
-//! Encoders append to a buffer; [`decode`] borrows from the bytes received. Quality of service 2 and MQTT 5.0 are left
-//! out: no scenario uses them.
+//! Encoders append to a buffer; [`decode`] borrows from the bytes received. Quality of service 2 and MQTT 5.0
+//! are left out: no scenario uses them.
 
 /// Quality of service of a message or subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,17 @@
 //! Runs the scenarios round by round, the contestants in alternation, and draws medians and verdicts.
 //!
-//! Absolute figures drift with the machine and with whatever else it does; contestants that take turns drift together.
+//! Absolute figures drift with the machine and with whatever else it does; contestants that take turns drift
+//! together.
 
 use crate::affinity::{Cores, Placement};
 use crate::broker::{Broker, Contestant, Programs};
+use crate::clock;
 use crate::fault::Fault;
 use crate::measures::{Measures, Metric, ThreadShare};
 use crate::scenario::{Bound, Goal, Scenario};
 use crate::statistics::{median, ratio};
 use crate::traffic::Timing;
+use crate::usage::{self, Usage};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -129,11 +132,14 @@ impl Contest {
         cores: &Cores,
     ) -> Result<Measures, Fault> {
         let broker = Broker::start(contestant, &self.programs, cores, self.placement)?;
-        scenario.run(&broker, self.timing)
+        let before = Busy::now(&broker)?;
+        let mut measures = scenario.run(&broker, self.timing)?;
+        measures.set(Metric::OthersCpuPercent, Busy::now(&broker)?.others_since(&before));
+        Ok(measures)
     }
 
-    /// Against mosquitto the goals of the scenario; between numbers of shards, what a second one may cost. Bounds are
-    /// Tidegate's: the figures of another broker are only shown.
+    /// Against mosquitto the goals of the scenario; between numbers of shards, what a second one may cost.
+    /// Bounds are Tidegate's: the figures of another broker are only shown.
     fn goals(&self, scenario: &Scenario) -> Vec<Goal> {
         let shown = scenario.goals.iter().map(|goal| Goal { bound: Bound::None, ..*goal });
         match (&self.measured, &self.reference) {
@@ -186,6 +192,29 @@ impl Entry {
         }
         self.medians =
             figures.iter().filter_map(|(&metric, figures)| Some((metric, median(figures)?))).collect();
+    }
+}
+
+/// Who used the machine up to a moment.
+struct Busy {
+    at: u64,
+    machine: u64,
+    broker: Option<Usage>,
+    generator: Usage,
+}
+
+impl Busy {
+    fn now(broker: &Broker) -> Result<Self, Fault> {
+        let (machine, generator) = (usage::machine_nanos()?, Usage::of(std::process::id())?);
+        Ok(Self { at: clock::nanos(), machine, broker: broker.usage()?, generator })
+    }
+
+    /// What nobody of ours used, in percent of one core; none when the broker is not observed.
+    fn others_since(&self, before: &Self) -> Option<f64> {
+        let broker = self.broker.as_ref()?.nanos_since(before.broker.as_ref()?);
+        let ours = broker + self.generator.nanos_since(&before.generator);
+        let others = (self.machine - before.machine).saturating_sub(ours);
+        ratio(100.0 * others as f64, (self.at - before.at) as f64)
     }
 }
 

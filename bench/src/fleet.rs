@@ -61,8 +61,8 @@ pub fn assemble(reactor: &mut Reactor, broker: SocketAddr, members: &[Member]) -
     Ok(())
 }
 
-/// Spreads connections to this machine over its loopback addresses, so that rounds in quick succession do not run out
-/// of ports that wait in TIME_WAIT.
+/// Spreads connections to this machine over its loopback addresses, so that rounds in quick succession do not
+/// run out of ports that wait in TIME_WAIT.
 pub fn source_address(broker: SocketAddr, ordinal: usize) -> Option<IpAddr> {
     const ADDRESSES: usize = 200;
     broker.ip().is_loopback().then_some(())?;

@@ -1,7 +1,7 @@
 //! A histogram of nanoseconds with constant relative precision.
 //!
-//! Each power of two is cut into 32 buckets, so that a quantile is at most 3.2 % above the truth, and recording is a
-//! shift and an increment.
+//! Each power of two is cut into 32 buckets, so that a quantile is at most 3.2 % above the truth, and
+//! recording is a shift and an increment.
 
 const PRECISION_BITS: u32 = 5;
 const BUCKETS_PER_OCTAVE: usize = 1 << PRECISION_BITS;
@@ -45,7 +45,8 @@ impl Histogram {
     }
 }
 
-/// Values below 32 have a bucket each; above, the five bits after the leading one choose the bucket of the octave.
+/// Values below 32 have a bucket each; above, the five bits after the leading one choose the bucket of the
+/// octave.
 #[inline]
 fn bucket_of(value: u64) -> usize {
     let magnitude = (64 - value.leading_zeros()).saturating_sub(PRECISION_BITS + 1);

@@ -1,12 +1,13 @@
 //! A load generator for MQTT brokers, and the comparison of Tidegate with mosquitto built on it.
 //!
-//! One thread drives thousands of connections over a small reactor; it holds the publishers and the subscribers of a
-//! run alike, so it knows what is in flight and sees every message that is lost or arrives twice. It deliberately
-//! shares no code with the broker it measures: [`codec`] is a second reading of the specification.
+//! One thread drives thousands of connections over a small reactor; it holds the publishers and the
+//! subscribers of a run alike, so it knows what is in flight and sees every message that is lost or arrives
+//! twice. It deliberately shares no code with the broker it measures: [`codec`] is a second reading of the
+//! specification.
 //!
-//! From the wire up: [`codec`] → [`reactor`] → [`fleet`] (connections that are ready to work) → [`traffic`] (publishers
-//! and subscribers under a plan) → [`scenario`] (the rows of the table) → [`contest`] (rounds in alternation) →
-//! [`report`].
+//! From the wire up: [`codec`] → [`reactor`] → [`fleet`] (connections that are ready to work) → [`traffic`]
+//! (publishers and subscribers under a plan) → [`scenario`] (the rows of the table) → [`contest`] (rounds in
+//! alternation) → [`report`].
 
 pub mod affinity;
 pub mod broker;

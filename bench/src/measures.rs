@@ -33,8 +33,9 @@ pub enum Metric {
     MessagesPerWrite,
     /// Share of the shards' CPU time that the busiest shard took.
     BusiestShardPercent,
-    /// System calls of the broker per message that reached a subscriber.
-    SyscallsPerMessage,
+    /// CPU time that neither broker nor generator used, in percent of one core, from connecting to the end of
+    /// the run.
+    OthersCpuPercent,
 }
 
 impl Metric {
@@ -54,7 +55,7 @@ impl Metric {
             Self::KibPerConnection => "KiB / connection",
             Self::MessagesPerWrite => "messages / write of ours",
             Self::BusiestShardPercent => "busiest shard, %",
-            Self::SyscallsPerMessage => "system calls / message",
+            Self::OthersCpuPercent => "CPU % of others",
         }
     }
 }

@@ -9,7 +9,8 @@ use std::process::{Command, Output};
 const BROKER: &str = "usr/sbin/mosquitto";
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 
-/// The broker, and the libraries it links that a small Debian lacks. [`unpack`] checks that nothing is missing.
+/// The broker, and the libraries it links that a small Debian lacks. [`unpack`] checks that nothing is
+/// missing.
 const PACKAGES: &[&str] = &["mosquitto", "libdlt2", "libwrap0"];
 
 /// Makes sure that `folder` holds a mosquitto that starts, downloading the packages if it does not.

@@ -1,8 +1,9 @@
 //! Thousands of client connections on one thread.
 //!
 //! A turn waits for readiness, drains each ready socket into one shared buffer, hands every packet to the
-//! [`Handler`], then lets the handler fill connections, one write per connection. It knows packets but not what they
-//! are for. Readiness is edge-triggered: a read shorter than the buffer shows that the socket is empty.
+//! [`Handler`], then lets the handler fill connections, one write per connection. It knows packets but not
+//! what they are for. Readiness is edge-triggered: a read shorter than the buffer shows that the socket is
+//! empty.
 
 mod connection;
 mod outbox;

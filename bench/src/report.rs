@@ -1,11 +1,14 @@
 //! The results as a table for people and as JSON for programs.
 
-use crate::contest::{Line, Run, Verdicts};
+use crate::contest::{Entry, Line, Run, Verdicts};
 use crate::fault::Fault;
+use crate::measures::Metric;
 use serde::Serialize;
-use std::fmt::Write;
 use std::fs;
 use std::path::Path;
+
+/// What other programs may take of a core before the table says so.
+const DISTURBED_PERCENT: f64 = 5.0;
 
 /// Everything a comparison yields.
 #[derive(Debug, Serialize)]
@@ -82,35 +85,42 @@ impl Report {
         text + &self.remarks()
     }
 
-    /// Void runs, and the threads of the brokers that use several.
+    /// Void runs, disturbed ones, and the threads of the brokers that use several.
     fn remarks(&self) -> String {
-        let mut text = String::new();
-        for scenario in &self.scenarios {
-            for entry in [Some(&scenario.measured), scenario.reference.as_ref()].into_iter().flatten() {
-                for run in &entry.runs {
-                    if let Run::Void(reason) = run {
-                        // Invariant: writing to a string does not fail.
-                        let _ = writeln!(text, "void: {} of {}: {reason}", scenario.scenario, entry.name);
-                    }
-                }
-                let busy: Vec<_> = entry.threads().iter().filter(|thread| thread.percent >= 1.0).collect();
-                if busy.len() > 1 {
-                    let shares: Vec<_> = busy
-                        .iter()
-                        .map(|thread| format!("{} {:.0} %", thread.name, thread.percent))
-                        .collect();
-                    let _ = writeln!(
-                        text,
-                        "threads: {} of {}: {}",
-                        scenario.scenario,
-                        entry.name,
-                        shares.join(", ")
-                    );
-                }
-            }
-        }
-        if text.is_empty() { text } else { format!("\n{text}") }
+        let remarks: Vec<_> = self
+            .scenarios
+            .iter()
+            .flat_map(|verdicts| {
+                let entries = [Some(&verdicts.measured), verdicts.reference.as_ref()];
+                entries.into_iter().flatten().flat_map(|entry| remarks_on(verdicts.scenario, entry))
+            })
+            .collect();
+        if remarks.is_empty() { String::new() } else { format!("\n{}\n", remarks.join("\n")) }
     }
+}
+
+fn remarks_on(scenario: &str, entry: &Entry) -> Vec<String> {
+    let whose = format!("{scenario} of {}", entry.name);
+    let void = entry.runs.iter().filter_map(|run| match run {
+        Run::Void(reason) => Some(format!("void: {whose}: {reason}")),
+        Run::Valid(_) => None,
+    });
+    let mut remarks: Vec<_> = void.collect();
+    if let Some(others) =
+        entry.medians.get(&Metric::OthersCpuPercent).filter(|&&others| others > DISTURBED_PERCENT)
+    {
+        remarks.push(format!("disturbed: {whose}: other programs used {others:.0} % of a core"));
+    }
+    let busy: Vec<_> = entry
+        .threads()
+        .iter()
+        .filter(|thread| thread.percent >= 1.0)
+        .map(|thread| format!("{} {:.0} %", thread.name, thread.percent))
+        .collect();
+    if busy.len() > 1 {
+        remarks.push(format!("threads: {whose}: {}", busy.join(", ")));
+    }
+    remarks
 }
 
 fn row(scenario: &Verdicts, index: usize, line: &Line) -> [String; 7] {

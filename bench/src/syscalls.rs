@@ -1,7 +1,7 @@
 //! Counts the system calls a broker makes per message, with strace attached while traffic flows.
 //!
-//! A run of its own: a traced broker is many times slower, so nothing else is read off it. Attaching after the warm-up
-//! leaves start and connecting out of the count.
+//! A run of its own: a traced broker is many times slower, so nothing else is read off it. Attaching after
+//! the warm-up leaves start and connecting out of the count.
 
 use crate::affinity::{Cores, Placement};
 use crate::broker::{Broker, Contestant, Programs};
@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 /// The scenario that is traced: one message at a time leaves nothing to share a system call with.
 const TRACED: &str = "pairs-single";
@@ -73,6 +73,8 @@ fn traced_plan() -> Result<Plan, Fault> {
 struct Tracer {
     strace: Child,
     summary: PathBuf,
+    /// Held open: strace says on it that it detaches, and would die of a closed pipe before its summary.
+    _said: BufReader<ChildStderr>,
     _folder: tempfile::TempDir,
 }
 
@@ -86,14 +88,16 @@ impl Tracer {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(Fault::io("starting strace"))?;
-        let stderr = strace.stderr.take().map(BufReader::new);
-        let said = stderr.and_then(|lines| lines.lines().map_while(Result::ok).next()).unwrap_or_default();
-        if !said.contains("attached") {
+        let mut said =
+            BufReader::new(strace.stderr.take().ok_or_else(|| Fault::Broker("strace is mute".into()))?);
+        let mut line = String::new();
+        said.read_line(&mut line).map_err(Fault::io("listening to strace"))?;
+        if !line.contains("attached") {
             let _ = strace.kill();
             let _ = strace.wait();
-            return Err(Fault::Broker(format!("strace did not attach: {said}")));
+            return Err(Fault::Broker(format!("strace did not attach: {line}")));
         }
-        Ok(Self { strace, summary, _folder: folder })
+        Ok(Self { strace, summary, _said: said, _folder: folder })
     }
 
     /// SIGINT makes strace let go of the broker and write its summary.

@@ -1,7 +1,7 @@
 //! Publishers and subscribers under one plan: who is connected, what is in flight, what arrived.
 //!
-//! In flight is meant literally. A publisher gets room when the subscribers have its message, so a broker is offered as
-//! much as it delivers and nothing is dropped for want of a reader.
+//! In flight is meant literally. A publisher gets room when the subscribers have its message, so a broker is
+//! offered as much as it delivers and nothing is dropped for want of a reader.
 
 mod order;
 mod plan;
@@ -49,7 +49,8 @@ pub struct Tally {
     pub published: u64,
     /// Times that a publisher was filled, each of them one write.
     pub fills: u64,
-    /// Nanoseconds from publishing (at a fixed rate: from when publishing was due) to the read that brought it.
+    /// Nanoseconds from publishing (at a fixed rate: from when publishing was due) to the read that brought
+    /// it.
     pub latency: Histogram,
     /// Nanoseconds that the generator itself was behind its schedule.
     pub lateness: Histogram,
@@ -175,7 +176,8 @@ impl<'p> Traffic<'p> {
         Refill::More
     }
 
-    /// Publishes one message when it is due, stamped with the time it was due: a late generator hides no latency.
+    /// Publishes one message when it is due, stamped with the time it was due: a late generator hides no
+    /// latency.
     fn publish_due(&mut self, now: u64, out: &mut Outbox) -> Result<Refill, Fault> {
         let Some(schedule) = self.schedule.as_mut().filter(|schedule| schedule.next_due <= now) else {
             return Ok(Refill::Done);

@@ -1,8 +1,8 @@
 //! CPU time and memory of a running broker, as Linux counts them.
 //!
-//! CPU comes from the scheduler's run time of each thread in nanoseconds (`/proc/PID/task/*/schedstat`), which is far
-//! finer than the 10 ms ticks of `/proc/PID/stat`. Threads that ended are not in it; brokers keep theirs. Kernel memory of
-//! sockets belongs to no process and is not counted.
+//! CPU comes from the scheduler's run time of each thread in nanoseconds (`/proc/PID/task/*/schedstat`),
+//! which is far finer than the 10 ms ticks of `/proc/PID/stat`. Threads that ended are not in it; brokers
+//! keep theirs. Kernel memory of sockets belongs to no process and is not counted.
 
 use crate::fault::Fault;
 use std::collections::BTreeMap;
@@ -72,6 +72,28 @@ pub fn resident_bytes(pid: u32) -> Result<u64, Fault> {
     parse_resident(&text).ok_or_else(|| Fault::Broker(format!("{path} holds no `Rss:` line")))
 }
 
+/// CPU time that all processes of the machine have used, and that its host has taken away.
+///
+/// It comes in ticks of 10 ms: enough to tell whether a run of seconds was disturbed.
+pub fn machine_nanos() -> Result<u64, Fault> {
+    let text = fs::read_to_string("/proc/stat").map_err(Fault::io("observing the machine in /proc/stat"))?;
+    parse_machine(&text).ok_or_else(|| Fault::Broker("/proc/stat holds no `cpu` line".into()))
+}
+
+/// The columns are user, nice, system, idle, iowait, irq, softirq and steal; guests are part of user.
+fn parse_machine(stat: &str) -> Option<u64> {
+    const NANOS_PER_TICK: u64 = 10_000_000;
+    let columns: Vec<u64> = stat
+        .strip_prefix("cpu ")?
+        .lines()
+        .next()?
+        .split_ascii_whitespace()
+        .map_while(|word| word.parse().ok())
+        .collect();
+    let busy = [0, 1, 2, 5, 6, 7].iter().map(|&column| columns.get(column)).sum::<Option<u64>>()?;
+    Some(busy * NANOS_PER_TICK)
+}
+
 fn parse_resident(smaps: &str) -> Option<u64> {
     let line = smaps.lines().find_map(|line| line.strip_prefix("Rss:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
@@ -89,6 +111,13 @@ mod tests {
             Some(2 << 20)
         );
         assert_eq!(parse_resident("Pss: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn idle_time_is_no_work_of_the_machine() {
+        let stat = "cpu  1 2 3 1000 2000 4 5 6 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
+        assert_eq!(parse_machine(stat), Some(210_000_000));
+        assert_eq!(parse_machine("cpu  1 2 3\n"), None);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What one publisher has in flight, and which of its messages have arrived everywhere.
 //!
-//! A message is in flight from its PUBLISH until every expected delivery was seen and, at QoS 1, its PUBACK came.
-//! Messages of one publisher may finish out of order (a shared subscription has several members), so the window keeps
-//! a ring of slots from the oldest unfinished message to the newest.
+//! A message is in flight from its PUBLISH until every expected delivery was seen and, at QoS 1, its PUBACK
+//! came. Messages of one publisher may finish out of order (a shared subscription has several members), so
+//! the window keeps a ring of slots from the oldest unfinished message to the newest.
 
 /// Largest number of messages between the oldest unfinished one and the newest.
 pub const SPAN_MAX: usize = 1 << 15;

@@ -1,5 +1,5 @@
-//! A run against a broker that misbehaves has to be void. The broker here is a few lines of this file: it forwards what
-//! the publisher sends to the subscriber, and does something wrong with one of the messages.
+//! A run against a broker that misbehaves has to be void. The broker here is a few lines of this file: it
+//! forwards what the publisher sends to the subscriber, and does something wrong with one of the messages.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -11,7 +11,8 @@ const RETAINED_MESSAGES: usize = 100_000;
 const FILTERS: u32 = 100_000;
 const LATENCY_RATE_PER_SEC: u64 = 20_000;
 
-/// Every scenario, in the order of the table. `topics_per_filter` is the one parameter that a cache would notice.
+/// Every scenario, in the order of the table. `topics_per_filter` is the one parameter that a cache would
+/// notice.
 pub fn all(topics_per_filter: u32) -> Vec<Scenario> {
     let filters = Routes::Filters { filters: FILTERS, topics_per_filter };
     vec![

@@ -43,7 +43,8 @@ fn shares_of(threads: &[Thread], total: f64) -> Vec<ThreadShare> {
     threads.iter().map(share).collect()
 }
 
-/// Among the threads named after shards, the busiest one's share of their time; none unless there are several.
+/// Among the threads named after shards, the busiest one's share of their time; none unless there are
+/// several.
 fn busiest_shard(threads: &[Thread]) -> Option<f64> {
     let shards: Vec<_> = threads
         .iter()

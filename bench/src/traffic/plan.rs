@@ -32,7 +32,8 @@ pub enum Routes {
     FanIn,
     /// Every publisher, on a topic of its own, to one member of a shared subscription.
     Shared,
-    /// `filters` distinct wildcard filters dealt out to the subscribers; each message matches exactly one of them.
+    /// `filters` distinct wildcard filters dealt out to the subscribers; each message matches exactly one of
+    /// them.
     Filters {
         /// How many filters there are in all.
         filters: u32,

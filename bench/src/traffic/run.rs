@@ -29,7 +29,8 @@ pub struct Outcome {
     pub usage: Option<(Usage, Usage)>,
 }
 
-/// Runs `plan` and sees that nothing was lost. `observe` is called right before and right after the measured part.
+/// Runs `plan` and sees that nothing was lost. `observe` is called right before and right after the measured
+/// part.
 pub fn run(
     plan: &Plan,
     broker: &Broker,
@@ -56,7 +57,8 @@ pub fn run(
 
 /// Turns the reactor until `end`, or until nothing is in flight once the traffic has stopped.
 fn drive(reactor: &mut Reactor, traffic: &mut Traffic<'_>, end: u64) -> Result<(), Fault> {
-    // At a fixed rate the generator spins on its own core: a timer of the poll would be late by a millisecond.
+    // At a fixed rate the generator spins on its own core: a timer of the poll would be late by a
+    // millisecond.
     let patience = match traffic.plan.pace {
         Pace::InFlight(_) => Duration::from_millis(50),
         Pace::PerSecond(_) => Duration::ZERO,
