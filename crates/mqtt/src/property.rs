@@ -187,7 +187,7 @@ impl<'a> Properties<'a> {
     /// Reads the length and the block behind it, and checks every rule that the table knows.
     ///
     /// # Errors
-    /// 0x81 unknown identifier, wrong place or type [MQTT5-2.2.2-2]; 0x82 a property twice or a forbidden value;
+    /// 0x81 unknown identifier, wrong place or type (2.2.2.2); 0x82 a property twice or a forbidden value;
     /// 0x94 alias 0.
     pub(crate) fn decode(reader: &mut Reader<'a>, place: Place) -> Result<Self, DecodeError> {
         let len = reader.variable_byte_integer()?;

@@ -21,7 +21,7 @@ pub struct ConnAck<'a> {
 impl<'a> ConnAck<'a> {
     pub(super) fn decode(reader: &mut Reader<'a>, version: Version) -> Result<Self, DecodeError> {
         let flags = reader.u8()?;
-        // [MQTT5-3.2.2-1]; in 3.1 the whole byte is reserved and says nothing.
+        // [MQTT5-3.2.2-1]; in 3.1 the whole byte is reserved and says nothing [MQTT31-connack-reserved].
         if flags & !1 != 0 && version != Version::V31 {
             return Err(DecodeError::malformed("reserved bits of the CONNACK flags are set"));
         }
