@@ -21,6 +21,8 @@ mod time;
 mod wire;
 mod world;
 
+pub mod ledger;
+
 pub use build::{
     Filter, Subscribe, ack, auth, disconnect, disconnect_with, frame, pingreq, puback, pubcomp, pubrec,
     pubrel, unsubscribe,
