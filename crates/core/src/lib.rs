@@ -1,1 +1,61 @@
-//! Placeholder.
+//! The broker of one shard, without I/O: sessions, routing, retained messages, wills, shared subscriptions.
+//!
+//! A [`Core`] is a plain state machine. Everything that may enter is an [`Input`], everything that may happen is
+//! in [`Effects`]; time comes with each input. There is no socket, clock, thread, lock or random number in
+//! here, so a whole broker of many shards can be run and replayed in a test in virtual time.
+//!
+//! A process has one core per thread. Each owns the connections and sessions of the Client Identifiers that
+//! hash to it, and knows of the others only which filters they want ([`Effects::to_shards`]).
+//!
+//! The way of a PUBLISH: `received` (packets from bytes) → `publish` (resolve, admit) → `route` (recipients
+//! from the match cache) → `delivery` (encode once, copy to each) → `held` (acknowledge when durable).
+
+mod acknowledge;
+mod close;
+mod connect;
+mod connection;
+mod core;
+mod delivery;
+mod effects;
+mod group;
+mod held;
+mod identifiers;
+mod input;
+mod limits;
+mod message;
+mod organisation;
+mod outbound;
+mod peers;
+mod publish;
+mod queue;
+mod received;
+mod replay;
+mod replaying;
+mod retained;
+mod route;
+mod routes;
+mod session;
+mod shards;
+mod subscribe;
+mod subscription;
+mod sys;
+mod time;
+mod tree;
+mod unsubscribe;
+mod wheel;
+mod will;
+mod window;
+
+pub use connection::Principal;
+pub use core::{Core, CoreConfig};
+pub use effects::{AuthenticationRequest, Effects, Handoff};
+pub use identifiers::{ConnectionId, OrganisationId, SessionId, ShardId, Ticket};
+pub use input::Input;
+pub use limits::Limits;
+pub use outbound::Outbound;
+pub use shards::Batch;
+pub use tidegate_mqtt::ReasonCode;
+pub use time::Now;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,19 @@
-//! Placeholder.
+//! The shards of a process: one thread each, with its sockets, its clock and one `tidegate_core::Core`.
+//!
+//! Everything that touches the operating system on the message path is in here; everything that decides is in
+//! the core. A turn of a shard is: mail of other shards → what is readable → the core → one write for each
+//! connection that is owed something → mail to other shards.
+//!
+//! [`Broker::start`] makes the threads; [`Broker::shut_down`] ends them.
+
+mod acceptor;
+mod authenticate;
+mod broker;
+mod clock;
+mod lingering;
+mod mailbox;
+mod shard;
+mod sockets;
+
+pub use authenticate::{Anonymous, Authenticate, Reply, Verdict};
+pub use broker::{Broker, BrokerConfig};

@@ -1,0 +1,262 @@
+//! The core of one shard: its state, and the one function through which everything enters.
+
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+use tidegate_mqtt::PropertyBuf;
+use tidegate_observe::Counters;
+
+use crate::connection::Connections;
+use crate::delivery::{Courier, Encoder};
+use crate::effects::Effects;
+use crate::identifiers::{ConnectionId, OrganisationId, SessionId, ShardId, Ticket};
+use crate::input::Input;
+use crate::limits::Limits;
+use crate::organisation::Organisation;
+use crate::outbound::{BufferPool, Outbound};
+use crate::shards::ReceiptAddress;
+use crate::subscribe::Barriers;
+use crate::sys::Sys;
+use crate::time::Now;
+use crate::tree::NodeId;
+use crate::wheel::Wheel;
+
+/// What a core is told when it is made.
+#[derive(Clone, Debug)]
+pub struct CoreConfig {
+    /// Which shard this is.
+    pub shard: ShardId,
+    /// How many there are, 1 to [`ShardId::COUNT_MAX`].
+    pub shards: u8,
+    /// The bounds.
+    pub limits: Limits,
+    /// Unpredictable for peers and the same for all shards of a process: seeds the hashes and the Client
+    /// Identifiers that the server assigns.
+    pub seed: u64,
+    /// When the process started.
+    pub started: Now,
+}
+
+/// What a timer is for. Whoever handles it looks whether it still means anything.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Timer {
+    /// No CONNECT in time.
+    Connect(ConnectionId),
+    /// Look whether the client was heard.
+    KeepAlive(ConnectionId),
+    /// The session's time without its client is over; the number tells absences apart.
+    SessionExpiry(OrganisationId, SessionId, u32),
+    /// The Will Delay Interval is over.
+    Will(OrganisationId, SessionId, u32),
+    /// A retained message may be expired.
+    Retained(OrganisationId, NodeId),
+}
+
+/// One shard's broker. See the crate's documentation.
+pub struct Core {
+    pub(crate) shard: ShardId,
+    pub(crate) shards: u8,
+    pub(crate) limits: Limits,
+    pub(crate) seed: u64,
+    pub(crate) connections: Connections,
+    /// One value per organisation; nothing refers from one to another.
+    pub(crate) organisations: Vec<Organisation>,
+    pub(crate) wheel: Wheel<Timer>,
+    pub(crate) pool: BufferPool,
+    pub(crate) encoder: Encoder,
+    /// Reused by every PUBLISH with properties that are not forwarded as they are.
+    pub(crate) property_scratch: PropertyBuf,
+    /// Reused for the topic of every PUBLISH with a Topic Alias.
+    pub(crate) topic_scratch: String,
+    pub(crate) last_ticket: Ticket,
+    /// Connections with acknowledgements that wait for a ticket, in order of the tickets.
+    pub(crate) awaiting_journal: VecDeque<(Ticket, ConnectionId)>,
+    /// Receipts that wait for a ticket, in order of the tickets.
+    pub(crate) receipts_owed: VecDeque<(Ticket, ShardId, ReceiptAddress)>,
+    pub(crate) barriers: Barriers,
+    pub(crate) sys: Sys,
+    pub(crate) identifiers_assigned: u64,
+    due: Vec<Timer>,
+}
+
+impl Core {
+    /// A core without connections, with one organisation.
+    #[must_use]
+    pub fn new(config: CoreConfig) -> Self {
+        let first = Organisation::new(OrganisationId::FIRST, config.seed, &config.limits);
+        Self {
+            shard: config.shard,
+            shards: config.shards,
+            seed: config.seed,
+            connections: Connections::default(),
+            organisations: vec![first],
+            wheel: Wheel::new(),
+            pool: BufferPool::default(),
+            encoder: Encoder::default(),
+            property_scratch: PropertyBuf::new(),
+            topic_scratch: String::new(),
+            last_ticket: Ticket(0),
+            awaiting_journal: VecDeque::new(),
+            receipts_owed: VecDeque::new(),
+            barriers: Barriers::default(),
+            sys: Sys::new(config.started),
+            identifiers_assigned: 0,
+            due: Vec::new(),
+            limits: config.limits,
+        }
+    }
+
+    /// Lets one input happen at `now`. Effects are added to `effects`; nothing else leaves.
+    pub fn handle(&mut self, now: Now, input: Input<'_>, effects: &mut Effects) {
+        match input {
+            Input::Received { connection, bytes } => self.on_received(now, connection, bytes, effects),
+            Input::Written { connection, bytes } => self.on_written(now, connection, bytes, effects),
+            Input::FromShard { from, batch } => self.on_batch(now, from, &batch, effects),
+            Input::Persisted { up_to } => {
+                self.on_persisted(up_to, effects);
+                self.pay_receipts(up_to, effects);
+            }
+            Input::Opened { connection, peer } => {
+                self.connections.open(connection, peer, now.mono_ms);
+                self.wheel.arm(now.mono_ms + self.limits.connect_timeout_ms, Timer::Connect(connection));
+                self.organisations[0].counters.sockets_opened += 1;
+            }
+            Input::Adopted { connection, peer, handoff } => {
+                self.connections.open(connection, peer, now.mono_ms);
+                self.on_adopted(now, connection, handoff, effects);
+            }
+            Input::Closed { connection, reason } => self.on_closed(now, connection, reason, effects),
+            Input::Authenticated { connection, verdict } => {
+                self.on_authenticated(now, connection, verdict, effects);
+            }
+            Input::Time => {}
+            Input::PublishSys => self.on_publish_sys(now, effects),
+            Input::ShutDown => self.on_shut_down(now, effects),
+        }
+        self.fire_timers(now, effects);
+    }
+
+    /// When [`Input::Time`] is due at the latest, in monotonic milliseconds.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.wheel.next_deadline()
+    }
+
+    /// Whether the shell should read from this connection: not while its CONNECT is being authenticated, and
+    /// not from a client that does not take what it is owed.
+    pub fn wants_input(&mut self, connection: ConnectionId) -> bool {
+        let bytes_max = self.limits.outbound_bytes_max;
+        self.connections.get(connection).is_some_and(|connection| connection.wants_input(bytes_max))
+    }
+
+    /// What the connection is owed.
+    pub fn outbound(&mut self, connection: ConnectionId) -> Option<&Outbound> {
+        self.connections.get(connection).map(|connection| &connection.outbound)
+    }
+
+    /// The shell is about to write: the connection may be listed again.
+    pub fn begin_write(&mut self, connection: ConnectionId) {
+        if let Some(connection) = self.connections.get(connection) {
+            connection.dirty = false;
+        }
+    }
+
+    /// The shell closed a connection that the core wanted closed.
+    pub fn release(&mut self, connection: ConnectionId) {
+        if let Some(mut connection) = self.connections.remove(connection) {
+            connection.outbound.clear(&mut self.pool);
+        }
+    }
+
+    /// The configuration was read again; connections keep what they were granted.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// The running totals of an organisation on this shard, with the gauges of this moment.
+    #[must_use]
+    pub fn counters(&self, organisation: OrganisationId) -> Option<Counters> {
+        let organisation = self.organisations.iter().find(|other| other.id == organisation)?;
+        Some(organisation.counters(self.connections.connected()))
+    }
+
+    /// Which shard owns the sessions of a Client Identifier.
+    pub(crate) fn owner_of_client(&self, organisation: OrganisationId, client_identifier: &str) -> ShardId {
+        self.owner(organisation, client_identifier, 1)
+    }
+
+    /// Which shard keeps the retained message of a topic.
+    #[inline]
+    pub(crate) fn owner_of_topic(&self, organisation: OrganisationId, topic: &str) -> ShardId {
+        self.owner(organisation, topic, 2)
+    }
+
+    fn owner(&self, organisation: OrganisationId, text: &str, purpose: u64) -> ShardId {
+        if self.shards == 1 {
+            return self.shard;
+        }
+        let hash = FixedState::with_seed(self.seed ^ purpose).hash_one((organisation, text));
+        // The high bits of a product spread evenly over any number of shards.
+        ShardId(((u128::from(hash) * u128::from(self.shards)) >> 64) as u8)
+    }
+
+    pub(crate) fn other_shards(&self) -> impl Iterator<Item = ShardId> + use<> {
+        let own = self.shard;
+        (0..self.shards).map(ShardId).filter(move |&shard| shard != own)
+    }
+
+    /// The organisation of this number. Numbers come from the registry by way of principals, never from a peer.
+    pub(crate) fn organisation(&mut self, id: OrganisationId) -> &mut Organisation {
+        let index = id.0 as usize;
+        while self.organisations.len() <= index {
+            let next = OrganisationId(self.organisations.len() as u32);
+            let seed = self.seed.wrapping_add(u64::from(next.0));
+            self.organisations.push(Organisation::new(next, seed, &self.limits));
+        }
+        &mut self.organisations[index]
+    }
+
+    /// Sends a session what waits for it, as far as there is room.
+    pub(crate) fn pump(&mut self, now: Now, organisation: OrganisationId, session: u32, effects: &mut Effects) {
+        let own = &mut self.organisations[organisation.0 as usize];
+        let mut courier = Courier {
+            now,
+            connections: &mut self.connections,
+            sessions: &mut own.sessions,
+            encoder: &mut self.encoder,
+            pool: &mut self.pool,
+            limits: &self.limits,
+            counters: &mut own.counters,
+            dirty: &mut effects.write,
+        };
+        courier.pump(session);
+        self.continue_replay(now, organisation, session, effects);
+    }
+
+    fn fire_timers(&mut self, now: Now, effects: &mut Effects) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.fire(now.mono_ms, &mut due);
+        for timer in due.drain(..) {
+            match timer {
+                Timer::Connect(connection) => self.on_connect_timeout(now, connection, effects),
+                Timer::KeepAlive(connection) => self.on_keep_alive_timer(now, connection, effects),
+                Timer::SessionExpiry(organisation, session, absence) => {
+                    self.on_session_expiry(now, organisation, session, absence, effects);
+                }
+                Timer::Will(organisation, session, absence) => {
+                    self.on_will_due(now, organisation, session, absence, effects);
+                }
+                Timer::Retained(organisation, node) => self.on_retained_timer(now, organisation, node),
+            }
+        }
+        self.due = due;
+    }
+
+    fn on_retained_timer(&mut self, now: Now, organisation: OrganisationId, node: NodeId) {
+        if let Some(at) = self.organisation(organisation).retained.expire(node, now) {
+            let deadline = now.mono_ms + at.saturating_sub(now.unix_ms);
+            self.wheel.arm(deadline, Timer::Retained(organisation, node));
+        }
+    }
+}

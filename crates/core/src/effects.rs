@@ -1,0 +1,80 @@
+//! Everything that may happen because of an input. The shell carries it out after the turn and clears it.
+
+use std::net::SocketAddr;
+
+use tidegate_observe::Fact;
+
+use crate::connection::Principal;
+use crate::identifiers::{ConnectionId, ShardId, Ticket};
+use crate::shards::Batch;
+
+/// What the core wants done, in no order between the fields but within each.
+#[derive(Debug)]
+pub struct Effects {
+    /// Connections whose `Outbound` has something to write; each once.
+    pub write: Vec<ConnectionId>,
+    /// Connections to close after what they are owed was offered to the kernel once. The core has forgotten
+    /// everything of them but their `Outbound`; confirm with `Core::release`.
+    pub close: Vec<ConnectionId>,
+    /// Connections that did not want input and want it again.
+    pub resume: Vec<ConnectionId>,
+    /// Clients to authenticate; answered by `Input::Authenticated`.
+    pub authenticate: Vec<AuthenticationRequest>,
+    /// Connections that belong to another shard.
+    pub hand_over: Vec<(ConnectionId, ShardId, Handoff)>,
+    /// The highest ticket given in this turn: when its record is durable, `Input::Persisted` is due.
+    pub persist: Option<Ticket>,
+    /// What to send to each other shard, by its number.
+    pub to_shards: Vec<Batch>,
+    /// What happened, for the log.
+    pub facts: Vec<Fact>,
+}
+
+impl Effects {
+    /// No effects yet, for a process of `shards` shards.
+    #[must_use]
+    pub fn new(shards: usize) -> Self {
+        Self {
+            write: Vec::new(),
+            close: Vec::new(),
+            resume: Vec::new(),
+            authenticate: Vec::new(),
+            hand_over: Vec::new(),
+            persist: None,
+            to_shards: (0..shards).map(|_| Batch::default()).collect(),
+            facts: Vec::new(),
+        }
+    }
+
+    pub(crate) fn to(&mut self, shard: ShardId) -> &mut Batch {
+        &mut self.to_shards[usize::from(shard.0)]
+    }
+}
+
+/// A CONNECT that waits for somebody who knows credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthenticationRequest {
+    /// Whom to answer about.
+    pub connection: ConnectionId,
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// As CONNECT has it; may be empty.
+    pub client_identifier: String,
+    /// User Name, if given.
+    pub user_name: Option<String>,
+    /// Password, if given.
+    pub password: Option<Vec<u8>>,
+}
+
+/// A connection on its way to the shard that owns its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handoff {
+    /// Who authenticated.
+    pub principal: Principal,
+    /// The body of its CONNECT, with the Client Identifier already assigned if it was empty.
+    pub connect_body: Vec<u8>,
+    /// The identifier that the server chose, if it did.
+    pub assigned_identifier: Option<String>,
+    /// Bytes that arrived behind the CONNECT.
+    pub rest: Vec<u8>,
+}

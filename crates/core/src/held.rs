@@ -1,0 +1,124 @@
+//! Acknowledgements towards publishers. A success leaves when everything that must be durable is, and never
+//! before one that was due earlier on the same connection.
+
+use std::collections::VecDeque;
+
+use tidegate_mqtt::{Acknowledgement, Packet, PacketIdentifier, PacketType, Properties, ReasonCode};
+
+use crate::connection::{Connection, HeldAcknowledgement};
+use crate::core::Core;
+use crate::effects::Effects;
+use crate::identifiers::{ConnectionId, Ticket};
+use crate::route::Routed;
+use crate::shards::ReceiptAddress;
+
+/// What a publisher is to be told about one of its packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) packet_type: PacketType,
+    pub(crate) identifier: PacketIdentifier,
+    /// Only 5.0 can be told.
+    pub(crate) reason: ReasonCode,
+}
+
+impl Answer {
+    /// Success.
+    pub(crate) fn to(packet_type: PacketType, identifier: PacketIdentifier) -> Self {
+        Self { packet_type, identifier, reason: ReasonCode::Success }
+    }
+
+    fn packet(self) -> Packet<'static> {
+        let ack = Acknowledgement {
+            packet_identifier: self.identifier,
+            reason: self.reason,
+            properties: Properties::NONE,
+        };
+        match self.packet_type {
+            PacketType::PubRec => Packet::PubRec(ack),
+            PacketType::PubComp => Packet::PubComp(ack),
+            _ => Packet::PubAck(ack),
+        }
+    }
+}
+
+impl Core {
+    /// Sends the answer, or holds it until what `routed` names is durable. Acknowledgements of one connection
+    /// leave in the order of what they acknowledge. [MQTT5-4.6.0-2] [MQTT5-4.6.0-3] [MQTT3-4.6.0-2]
+    pub(crate) fn acknowledge(
+        &mut self,
+        id: ConnectionId,
+        answer: Answer,
+        routed: Routed,
+        effects: &mut Effects,
+    ) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let nothing_held = connection.extra.as_ref().is_none_or(|extra| extra.held.is_empty());
+        if routed.ticket.is_none() && routed.receipts == 0 && nothing_held {
+            return self.send(id, &answer.packet(), effects);
+        }
+        if answer.packet_type == PacketType::PubAck {
+            connection.unacknowledged += 1;
+        }
+        connection.extra().held.push_back(HeldAcknowledgement {
+            answer,
+            ticket: routed.ticket,
+            receipts: routed.receipts,
+        });
+        if let Some(ticket) = routed.ticket {
+            self.awaiting_journal.push_back((ticket, id));
+        }
+    }
+
+    /// The journal is durable up to a ticket.
+    pub(crate) fn on_persisted(&mut self, up_to: Ticket, effects: &mut Effects) {
+        while let Some(&(ticket, id)) = self.awaiting_journal.front()
+            && ticket <= up_to
+        {
+            self.awaiting_journal.pop_front();
+            if let Some(connection) = self.connections.get(id) {
+                for held in connection.extra.iter_mut().flat_map(|extra| extra.held.iter_mut()) {
+                    held.ticket = held.ticket.filter(|&waits_for| waits_for > up_to);
+                }
+                self.release_held(id, effects);
+            }
+        }
+    }
+
+    /// Another shard's copy is durable.
+    pub(crate) fn on_receipt(&mut self, address: ReceiptAddress, effects: &mut Effects) {
+        let Some(connection) = self.connections.get(address.connection) else { return };
+        let Some(extra) = connection.extra.as_mut() else { return };
+        let at = address.number.wrapping_sub(extra.held_first) as usize;
+        if let Some(held) = extra.held.get_mut(at) {
+            held.receipts = held.receipts.saturating_sub(1);
+            self.release_held(address.connection, effects);
+        }
+    }
+
+    fn release_held(&mut self, id: ConnectionId, effects: &mut Effects) {
+        while let Some(connection) = self.connections.get(id)
+            && let Some(extra) = connection.extra.as_mut()
+            && let Some(held) = extra.held.front()
+            && held.ticket.is_none()
+            && held.receipts == 0
+        {
+            let answer = held.answer;
+            extra.held.pop_front();
+            extra.held_first += 1;
+            if extra.held.is_empty() {
+                extra.held = VecDeque::new();
+            }
+            if answer.packet_type == PacketType::PubAck {
+                connection.unacknowledged -= 1;
+            }
+            self.send(id, &answer.packet(), effects);
+        }
+    }
+}
+
+impl Connection {
+    /// The number that the next held acknowledgement will have.
+    pub(crate) fn next_held(&self) -> u64 {
+        self.extra.as_ref().map_or(0, |extra| extra.held_first + extra.held.len() as u64)
+    }
+}

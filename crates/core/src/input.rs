@@ -1,0 +1,78 @@
+//! Everything that may enter the core.
+
+use std::net::SocketAddr;
+
+use crate::connection::Principal;
+use crate::effects::Handoff;
+use crate::identifiers::{ConnectionId, ShardId, Ticket};
+use crate::shards::Batch;
+use tidegate_mqtt::ReasonCode;
+use tidegate_observe::EndReason;
+
+/// Something that happened outside. Handled by `Core::handle` together with the time.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A socket was accepted; the shell chose a free id for it.
+    Opened {
+        /// Unused so far in this generation.
+        connection: ConnectionId,
+        /// The client's address.
+        peer: SocketAddr,
+    },
+    /// A connection came from another shard, with its CONNECT authenticated there.
+    Adopted {
+        /// The id that the shell of this shard chose.
+        connection: ConnectionId,
+        /// The client's address.
+        peer: SocketAddr,
+        /// What the other shard knew.
+        handoff: Handoff,
+    },
+    /// Bytes arrived.
+    Received {
+        /// From whom.
+        connection: ConnectionId,
+        /// In order, any number of packets and pieces of packets.
+        bytes: &'a [u8],
+    },
+    /// The kernel took bytes of the connection's `Outbound`.
+    Written {
+        /// Towards whom.
+        connection: ConnectionId,
+        /// How many.
+        bytes: usize,
+    },
+    /// The socket is closed: by the client, or because of an error. Not sent for connections that the core
+    /// closed itself.
+    Closed {
+        /// Which.
+        connection: ConnectionId,
+        /// Why.
+        reason: EndReason,
+    },
+    /// The answer to `Effects::authenticate`.
+    Authenticated {
+        /// Whose.
+        connection: ConnectionId,
+        /// Who it is, or the Reason Code of the refusal with words for the log.
+        verdict: Result<Principal, (ReasonCode, &'static str)>,
+    },
+    /// The journal has everything up to here, at the configured level.
+    Persisted {
+        /// The highest ticket that is durable.
+        up_to: Ticket,
+    },
+    /// What another shard sent.
+    FromShard {
+        /// Which shard.
+        from: ShardId,
+        /// In the order of sending.
+        batch: Batch,
+    },
+    /// Only time passed: `Core::next_deadline` was reached.
+    Time,
+    /// Publish the `$SYS` topics; sent to the first shard at the configured interval.
+    PublishSys,
+    /// The server stops: say so to every client and end all connections.
+    ShutDown,
+}

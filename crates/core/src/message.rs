@@ -1,0 +1,133 @@
+//! An application message inside the server: borrowed on its way through, shared where it is kept.
+
+use std::sync::Arc;
+
+use tidegate_mqtt::{Properties, PropertyBuf, PropertyId, QoS};
+
+use crate::time::Now;
+
+/// A message on its way: borrowed from the packet it came in, or from where it is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Message<'a> {
+    pub(crate) topic: &'a str,
+    /// The properties that travel with the message, encoded: all of the PUBLISH but Topic Alias, Message Expiry
+    /// Interval and Subscription Identifier, in their order. [MQTT5-3.3.2-17]
+    pub(crate) properties: &'a [u8],
+    pub(crate) payload: &'a [u8],
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    /// Milliseconds since 1970.
+    pub(crate) expires_at_ms: Option<u64>,
+}
+
+impl<'a> Message<'a> {
+    /// Seconds left to live at `now`; `None` if the message does not expire. [MQTT5-3.3.2-6]
+    pub(crate) fn expiry_left_secs(&self, now: Now) -> Option<u32> {
+        self.expires_at_ms
+            .map(|at| u32::try_from(at.saturating_sub(now.unix_ms).div_ceil(1000)).unwrap_or(u32::MAX))
+    }
+
+    /// Whether it must not be delivered any more. [MQTT5-3.3.2-5]
+    pub(crate) fn is_expired(&self, now: Now) -> bool {
+        self.expires_at_ms.is_some_and(|at| at <= now.unix_ms)
+    }
+
+    /// Bytes that keeping the message takes.
+    pub(crate) fn size(&self) -> usize {
+        self.topic.len() + self.properties.len() + self.payload.len()
+    }
+}
+
+/// The properties of a PUBLISH (or Will) that are forwarded, and the one that is turned into a time.
+///
+/// Copies only when something has to be left out; `scratch` then holds the copy.
+pub(crate) fn forwarded<'a>(
+    properties: Properties<'a>,
+    now: Now,
+    scratch: &'a mut PropertyBuf,
+) -> (&'a [u8], Option<u64>) {
+    if properties.is_empty() {
+        return (&[], None);
+    }
+    let expires_at_ms = properties
+        .number(PropertyId::MessageExpiryInterval)
+        .map(|secs| now.unix_ms.saturating_add(u64::from(secs) * 1000));
+    let local = [PropertyId::TopicAlias, PropertyId::MessageExpiryInterval, PropertyId::WillDelayInterval];
+    if !local.iter().any(|&id| properties.has(id)) {
+        return (properties.as_bytes(), expires_at_ms);
+    }
+    scratch.clear();
+    for property in properties.iter().filter(|property| !local.contains(&property.id)) {
+        scratch.push(property);
+    }
+    (scratch.as_properties().as_bytes(), expires_at_ms)
+}
+
+/// A message that is kept: once, however many sessions hold it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct StoredMessage {
+    /// Topic, properties, payload, one behind the other.
+    bytes: Box<[u8]>,
+    topic_len: u16,
+    qos: QoS,
+    retain: bool,
+    properties_len: u32,
+    /// `u64::MAX`: never.
+    expires_at_ms: u64,
+}
+
+impl StoredMessage {
+    pub(crate) fn new(message: &Message<'_>) -> Arc<Self> {
+        let mut bytes = Vec::with_capacity(message.size());
+        bytes.extend_from_slice(message.topic.as_bytes());
+        bytes.extend_from_slice(message.properties);
+        bytes.extend_from_slice(message.payload);
+        Arc::new(Self {
+            bytes: bytes.into_boxed_slice(),
+            topic_len: message.topic.len() as u16,
+            qos: message.qos,
+            retain: message.retain,
+            properties_len: message.properties.len() as u32,
+            expires_at_ms: message.expires_at_ms.unwrap_or(u64::MAX),
+        })
+    }
+
+    pub(crate) fn as_message(&self) -> Message<'_> {
+        let (topic, rest) = self.bytes.split_at(usize::from(self.topic_len));
+        let (properties, payload) = rest.split_at(self.properties_len as usize);
+        Message {
+            // Invariant: the bytes were a `&str` when the message was stored.
+            topic: std::str::from_utf8(topic).unwrap_or_default(),
+            properties,
+            payload,
+            qos: self.qos,
+            retain: self.retain,
+            expires_at_ms: (self.expires_at_ms != u64::MAX).then_some(self.expires_at_ms),
+        }
+    }
+
+    /// Bytes of topic, properties and payload.
+    pub(crate) fn size(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// A message that may have to be kept: stored at the first demand, shared from then on.
+pub(crate) struct Keepable<'a> {
+    pub(crate) message: Message<'a>,
+    stored: Option<Arc<StoredMessage>>,
+}
+
+impl<'a> Keepable<'a> {
+    pub(crate) fn new(message: Message<'a>) -> Self {
+        Self { message, stored: None }
+    }
+
+    pub(crate) fn of(stored: &'a Arc<StoredMessage>) -> Self {
+        Self { message: stored.as_message(), stored: Some(Arc::clone(stored)) }
+    }
+
+    pub(crate) fn stored(&mut self) -> Arc<StoredMessage> {
+        Arc::clone(self.stored.get_or_insert_with(|| StoredMessage::new(&self.message)))
+    }
+}

@@ -1,0 +1,114 @@
+//! What other shards say, and what this one does about it.
+
+use crate::core::Core;
+use crate::effects::Effects;
+use crate::group::GroupKey;
+use crate::identifiers::{OrganisationId, ShardId, Ticket};
+use crate::shards::{Batch, Forwarded, ReceiptAddress, ShardMessage, WalkOrder};
+use crate::subscription::Interest;
+use crate::time::Now;
+
+impl Core {
+    pub(crate) fn on_batch(&mut self, now: Now, from: ShardId, batch: &Batch, effects: &mut Effects) {
+        for message in &batch.messages {
+            self.on_shard_message(now, from, message, &batch.bytes, effects);
+        }
+    }
+
+    fn on_shard_message(
+        &mut self,
+        now: Now,
+        from: ShardId,
+        message: &ShardMessage,
+        bytes: &[u8],
+        effects: &mut Effects,
+    ) {
+        match message {
+            ShardMessage::Publish(forwarded) => self.on_forwarded(now, from, forwarded, bytes, effects),
+            ShardMessage::Interest { organisation, filter, interest } => {
+                self.on_interest(from, *organisation, filter, *interest);
+            }
+            ShardMessage::Barrier(number) => effects.to(from).push(ShardMessage::Reached(*number)),
+            ShardMessage::Reached(number) => self.on_barrier_reached(now, *number, effects),
+            ShardMessage::Join { organisation, filter, share_name, member } => {
+                let key = GroupKey::new(self.seed, filter, share_name);
+                let own = self.organisation(*organisation);
+                own.groups.join(own.routes.change(), key, (filter, share_name), *member);
+            }
+            ShardMessage::Leave { organisation, filter, share_name, session } => {
+                let key = GroupKey::new(self.seed, filter, share_name);
+                let own = self.organisation(*organisation);
+                own.groups.leave(own.routes.change(), key, from, *session);
+            }
+            ShardMessage::Receipt(address) => self.on_receipt(*address, effects),
+            ShardMessage::Walk { organisation, session, walk } => {
+                let abandoned = matches!(walk, WalkOrder::Abandon { .. });
+                let (number, messages) = self.walk(now, *organisation, walk.clone());
+                if !abandoned {
+                    let (organisation, session) = (*organisation, *session);
+                    effects.to(from).push(ShardMessage::Found { organisation, session, number, messages });
+                }
+            }
+            ShardMessage::Found { organisation, session, number, messages } => {
+                let to = (*organisation, *session);
+                self.on_found(now, from, to, *number, messages.clone(), effects);
+            }
+            ShardMessage::Counters { organisation, counters } => self.sys.learn(from, *organisation, counters),
+            ShardMessage::CountersWanted { to } => self.report_counters(*to, effects),
+        }
+    }
+
+    fn on_forwarded(
+        &mut self,
+        now: Now,
+        from: ShardId,
+        forwarded: &Forwarded,
+        bytes: &[u8],
+        effects: &mut Effects,
+    ) {
+        self.organisation(forwarded.organisation);
+        let message = forwarded.message(bytes);
+        let durable = self.run_errand(now, forwarded.organisation, message, forwarded.errand, effects);
+        let ticket = durable.then(|| self.ticket(effects));
+        if let Some(address) = forwarded.errand.receipt {
+            self.send_receipt(from, address, ticket, effects);
+        }
+    }
+
+    /// Says that the copy here is durable: now if nothing had to be kept, else when the journal has it.
+    fn send_receipt(
+        &mut self,
+        to: ShardId,
+        address: ReceiptAddress,
+        ticket: Option<Ticket>,
+        effects: &mut Effects,
+    ) {
+        match ticket {
+            None => effects.to(to).push(ShardMessage::Receipt(address)),
+            Some(ticket) => self.receipts_owed.push_back((ticket, to, address)),
+        }
+    }
+
+    /// The journal is durable up to a ticket: other shards' publishers can be told.
+    pub(crate) fn pay_receipts(&mut self, up_to: Ticket, effects: &mut Effects) {
+        while let Some(&(ticket, to, address)) = self.receipts_owed.front()
+            && ticket <= up_to
+        {
+            self.receipts_owed.pop_front();
+            effects.to(to).push(ShardMessage::Receipt(address));
+        }
+    }
+
+    fn on_interest(&mut self, from: ShardId, organisation: OrganisationId, filter: &str, interest: Interest) {
+        let tree = self.organisation(organisation).routes.change();
+        if interest == Interest::None {
+            if let Some(node) = tree.find(filter) {
+                tree.value_mut(node).set_remote(from, interest);
+                tree.prune(node);
+            }
+        } else {
+            let node = tree.insert(filter);
+            tree.value_mut(node).set_remote(from, interest);
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! PUBLISH from a client (section 3.3): each step takes one type and returns the next, so that none can be left
+//! out or come too early.
+//!
+//! ```text
+//! Publish ──resolve──► Resolved ──admit──► Admitted ──route──► Routed ──► acknowledged when durable
+//!          topic alias           may it be        who gets it
+//!                                published
+//! ```
+
+use tidegate_mqtt::{PacketIdentifier, PacketType, PropertyId, Publish, QoS, ReasonCode};
+use tidegate_observe::DropReason;
+
+use crate::connection::Connection;
+use crate::core::Core;
+use crate::effects::Effects;
+use crate::held::Answer;
+use crate::identifiers::{ConnectionId, OrganisationId, SessionId};
+use crate::message::{Message, forwarded};
+use crate::route::{Origin, Routed};
+use crate::shards::ReceiptAddress;
+use crate::time::Now;
+
+/// A PUBLISH whose topic is known: named in the packet, or by an alias that was set before.
+struct Resolved<'a> {
+    publish: &'a Publish<'a>,
+    topic: &'a str,
+}
+
+/// A message that its publisher may publish.
+struct Admitted<'a> {
+    publish: &'a Publish<'a>,
+    topic: &'a str,
+}
+
+/// A rule that is broken; the connection ends.
+type Violation = (ReasonCode, &'static str);
+
+/// What became of a PUBLISH before it was routed.
+enum Admission<'a> {
+    Admitted(Admitted<'a>),
+    /// Dropped, and what 5.0 publishers are told; others are told nothing, as their versions have no words.
+    Refused(ReasonCode),
+}
+
+impl Core {
+    #[inline]
+    pub(crate) fn on_publish(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        publish: &Publish<'_>,
+        effects: &mut Effects,
+    ) {
+        let mut topic_scratch = std::mem::take(&mut self.topic_scratch);
+        let outcome = self.publish(now, id, publish, &mut topic_scratch, effects);
+        self.topic_scratch = topic_scratch;
+        if let Err((reason, text)) = outcome {
+            self.violate(now, id, reason, text, effects);
+        }
+    }
+
+    fn publish(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        publish: &Publish<'_>,
+        topic_scratch: &mut String,
+        effects: &mut Effects,
+    ) -> Result<(), Violation> {
+        let Some(connection) = self.connections.get(id) else { return Ok(()) };
+        let (organisation, session) = (connection.organisation, connection.session);
+        let own = &mut self.organisations[organisation.0 as usize];
+        own.counters.publishes_received += 1;
+        own.counters.publish_bytes_received += publish.payload.len() as u64;
+
+        let resolved = resolve(connection, publish, self.limits.topic_alias_maximum, topic_scratch)?;
+        if let Some(identifier) = publish.packet_identifier
+            && !self.begin_receiving(id, organisation, session, publish.qos, identifier)?
+        {
+            // A message that was received before and not released: the answer is repeated, nothing else happens.
+            // [MQTT5-4.3.3-10] [MQTT3-4.3.3-2]
+            self.acknowledge(id, Answer::to(PacketType::PubRec, identifier), Routed::default(), effects);
+            return Ok(());
+        }
+        match self.admit(resolved)? {
+            Admission::Admitted(admitted) => {
+                let routed = self.route_admitted(now, id, organisation, session, &admitted, effects);
+                self.answer_admitted(id, publish, routed, effects);
+            }
+            Admission::Refused(reason) => {
+                let own = &mut self.organisations[organisation.0 as usize];
+                own.counters.drop_one(DropReason::NotAuthorized);
+                self.answer_refused(id, publish, reason, effects);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the rules about the identifier of a QoS 1 or 2 message. `false`: it is one that was received before.
+    fn begin_receiving(
+        &mut self,
+        id: ConnectionId,
+        organisation: OrganisationId,
+        session: SessionId,
+        qos: QoS,
+        identifier: PacketIdentifier,
+    ) -> Result<bool, Violation> {
+        let maximum = usize::from(self.limits.receive_maximum);
+        let Some(connection) = self.connections.get(id) else { return Ok(false) };
+        let own = &mut self.organisations[organisation.0 as usize];
+        let Some(session) = own.sessions.get_mut(session) else { return Ok(false) };
+        if qos == QoS::ExactlyOnce && session.awaiting_release.contains(&identifier.get()) {
+            return Ok(false);
+        }
+        let unfinished = session.awaiting_release.len() + usize::from(connection.unacknowledged);
+        // [MQTT5-3.3.4-7] [MQTT5-3.3.4-8]: 3.x knows no Receive Maximum; its 65,535 identifiers are the bound.
+        if connection.version.is_v5() && unfinished >= maximum {
+            return Err((
+                ReasonCode::ReceiveMaximumExceeded,
+                "more messages are unacknowledged than Receive Maximum allows",
+            ));
+        }
+        if qos == QoS::ExactlyOnce {
+            session.awaiting_release.insert(identifier.get());
+        }
+        Ok(true)
+    }
+
+    /// Whether the topic may be published to. Rights and contracts of platforms come in here.
+    fn admit<'a>(&self, resolved: Resolved<'a>) -> Result<Admission<'a>, Violation> {
+        let Resolved { publish, topic } = resolved;
+        if publish.properties.user_property_count() > self.limits.user_properties_max {
+            return Err((ReasonCode::QuotaExceeded, "the packet has more user properties than this server takes"));
+        }
+        // [MQTT5-3.3.2-14] [MQTT5-3.3.2-15]
+        if publish.properties.text(PropertyId::ResponseTopic).is_some_and(|topic| topic.contains(['+', '#'])) {
+            return Err((ReasonCode::ProtocolError, "the response topic holds a wildcard"));
+        }
+        // [MQTT5-3.3.4-6]
+        if publish.properties.has(PropertyId::SubscriptionIdentifier) {
+            return Err((ReasonCode::ProtocolError, "a client sent a subscription identifier in PUBLISH"));
+        }
+        // One comparison of lengths keeps the hot path from counting: n levels need n - 1 slashes.
+        if topic.len() >= self.limits.topic_levels_max
+            && topic.bytes().filter(|&byte| byte == b'/').count() >= self.limits.topic_levels_max
+        {
+            return Err((ReasonCode::TopicNameInvalid, "the topic name has more levels than this server takes"));
+        }
+        // Topics that begin with $ are the server's own (4.7.2): a client must not be able to forge them.
+        if topic.starts_with('$') {
+            return Ok(Admission::Refused(ReasonCode::NotAuthorized));
+        }
+        Ok(Admission::Admitted(Admitted { publish, topic }))
+    }
+
+    fn route_admitted(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        organisation: OrganisationId,
+        session: SessionId,
+        admitted: &Admitted<'_>,
+        effects: &mut Effects,
+    ) -> Routed {
+        let Admitted { publish, topic } = admitted;
+        let mut scratch = std::mem::take(&mut self.property_scratch);
+        let (properties, expires_at_ms) = forwarded(publish.properties, now, &mut scratch);
+        let message = Message {
+            topic,
+            properties,
+            payload: publish.payload,
+            qos: publish.qos,
+            retain: publish.retain,
+            expires_at_ms,
+        };
+        let receipt = publish.packet_identifier.and_then(|_| self.next_receipt(id));
+        let origin = Origin { publisher: Some(session.index), receipt };
+        let routed = self.route(now, organisation, message, origin, effects);
+        self.property_scratch = scratch;
+        routed
+    }
+
+    fn next_receipt(&mut self, id: ConnectionId) -> Option<ReceiptAddress> {
+        if self.shards == 1 {
+            return None;
+        }
+        let number = self.connections.get(id)?.next_held();
+        Some(ReceiptAddress { connection: id, number })
+    }
+
+    fn answer_admitted(
+        &mut self,
+        id: ConnectionId,
+        publish: &Publish<'_>,
+        routed: Routed,
+        effects: &mut Effects,
+    ) {
+        let Some(identifier) = publish.packet_identifier else { return };
+        let packet_type = acknowledgement_of(publish.qos);
+        let mut answer = Answer::to(packet_type, identifier);
+        if !routed.matched {
+            answer.reason = ReasonCode::NoMatchingSubscribers;
+        }
+        self.acknowledge(id, answer, routed, effects);
+    }
+
+    fn answer_refused(
+        &mut self,
+        id: ConnectionId,
+        publish: &Publish<'_>,
+        reason: ReasonCode,
+        effects: &mut Effects,
+    ) {
+        let Some(identifier) = publish.packet_identifier else { return };
+        let Some(connection) = self.connections.get(id) else { return };
+        if publish.qos == QoS::ExactlyOnce && connection.version.is_v5() {
+            // A PUBREC with a failure ends the exchange: the identifier is free. [MQTT5-4.3.3-9]
+            let (organisation, session) = (connection.organisation, connection.session);
+            if let Some(session) = self.organisations[organisation.0 as usize].sessions.get_mut(session) {
+                session.awaiting_release.remove(&identifier.get());
+            }
+        }
+        let mut answer = Answer::to(acknowledgement_of(publish.qos), identifier);
+        answer.reason = reason;
+        self.acknowledge(id, answer, Routed::default(), effects);
+    }
+}
+
+fn acknowledgement_of(qos: QoS) -> PacketType {
+    match qos {
+        QoS::ExactlyOnce => PacketType::PubRec,
+        _ => PacketType::PubAck,
+    }
+}
+
+/// The topic of the message, before anything is asked about it. [MQTT5-3.3.2-8] [MQTT5-3.3.2-9]
+/// [MQTT5-3.3.2-12]
+#[inline]
+fn resolve<'a>(
+    connection: &mut Connection,
+    publish: &'a Publish<'a>,
+    alias_maximum: u16,
+    scratch: &'a mut String,
+) -> Result<Resolved<'a>, Violation> {
+    let Some(alias) = publish.properties.number(PropertyId::TopicAlias) else {
+        let topic = publish.topic.map_or("", |topic| topic.as_str());
+        return Ok(Resolved { publish, topic });
+    };
+    if alias > u32::from(alias_maximum) {
+        return Err((ReasonCode::TopicAliasInvalid, "the topic alias is above Topic Alias Maximum"));
+    }
+    let aliases = &mut connection.extra().inbound_aliases;
+    let index = alias as usize - 1;
+    if let Some(topic) = publish.topic {
+        if aliases.len() <= index {
+            aliases.resize_with(index + 1, || None);
+        }
+        if aliases[index].as_deref() != Some(topic.as_str()) {
+            aliases[index] = Some(topic.as_str().into());
+        }
+        return Ok(Resolved { publish, topic: topic.as_str() });
+    }
+    let known = aliases.get(index).and_then(|topic| topic.as_deref());
+    let known = known.ok_or((ReasonCode::ProtocolError, "the topic alias was never set"))?;
+    scratch.clear();
+    scratch.push_str(known);
+    Ok(Resolved { publish, topic: scratch })
+}

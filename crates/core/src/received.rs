@@ -1,0 +1,225 @@
+//! Bytes of a client → packets → the handler of each. Also the way back: bytes that the kernel took.
+
+use tidegate_mqtt::frame::{Split, split};
+use tidegate_mqtt::{DecodeError, Packet, ReasonCode};
+use tidegate_observe::EndReason;
+
+use crate::close::Ending;
+use crate::connection::Phase;
+use crate::core::Core;
+use crate::effects::Effects;
+use crate::identifiers::ConnectionId;
+use crate::time::Now;
+
+impl Core {
+    pub(crate) fn on_received(&mut self, now: Now, id: ConnectionId, bytes: &[u8], effects: &mut Effects) {
+        let Some(connection) = self.connections.get(id) else { return };
+        connection.heard_ms = now.mono_ms;
+        let organisation = connection.organisation;
+        if connection.partial.is_empty() {
+            let used = self.consume(now, id, bytes, effects);
+            self.keep_rest(id, &bytes[used..]);
+        } else {
+            self.complete_partial(now, id, bytes, effects);
+        }
+        self.organisation(organisation).counters.bytes_received += bytes.len() as u64;
+    }
+
+    /// The kernel took bytes: there may be room for what waits, and for reading on.
+    pub(crate) fn on_written(&mut self, now: Now, id: ConnectionId, bytes: usize, effects: &mut Effects) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let bytes_max = self.limits.outbound_bytes_max;
+        let wanted_input = connection.wants_input(bytes_max);
+        connection.outbound.advance(bytes, &mut self.pool);
+        let connected = connection.is_connected();
+        let (organisation, session) = (connection.organisation, connection.session);
+        let resumes = !wanted_input && connection.wants_input(bytes_max);
+        let has_room = connection.outbound.len() < bytes_max / 2;
+        self.organisation(organisation).counters.bytes_sent += bytes as u64;
+        if !connected {
+            return;
+        }
+        if has_room && self.has_waiting(organisation, session) {
+            self.pump(now, organisation, session.index, effects);
+        }
+        if resumes {
+            self.resume_input(now, id, effects);
+        }
+    }
+
+    /// Handles what arrived while the connection did not want input, then asks the shell for more.
+    pub(crate) fn resume_input(&mut self, now: Now, id: ConnectionId, effects: &mut Effects) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let waiting = std::mem::take(&mut connection.partial);
+        let used = self.consume(now, id, &waiting, effects);
+        self.keep_rest(id, &waiting[used..]);
+        if self.wants_input(id) {
+            effects.resume.push(id);
+        }
+    }
+
+    /// Handles whole packets from the front of `bytes`; how many bytes they took.
+    fn consume(&mut self, now: Now, id: ConnectionId, bytes: &[u8], effects: &mut Effects) -> usize {
+        let mut used = 0;
+        while used < bytes.len() {
+            let bytes_max = self.limits.outbound_bytes_max;
+            let Some(connection) = self.connections.get(id) else { return bytes.len() };
+            match connection.phase {
+                // What follows a CONNECT waits for its answer; what follows an end is not heard.
+                Phase::Authenticating => return used,
+                Phase::Closing => return bytes.len(),
+                Phase::Connected if !connection.wants_input(bytes_max) => return used,
+                Phase::Opened | Phase::Connected => {}
+            }
+            let packet_bytes_max = self.packet_bytes_max(id);
+            match split(&bytes[used..], packet_bytes_max) {
+                Ok(Split::Frame(frame)) => {
+                    used += frame.len;
+                    self.on_frame(now, id, frame, effects);
+                }
+                Ok(Split::NeedHeader | Split::NeedBytes { .. }) => return used,
+                Err(error) => {
+                    self.fail(now, id, error, effects);
+                    return bytes.len();
+                }
+            }
+        }
+        used
+    }
+
+    /// The beginning of a packet is kept from earlier: bring it to its end, then go on in `bytes`.
+    fn complete_partial(&mut self, now: Now, id: ConnectionId, bytes: &[u8], effects: &mut Effects) {
+        let packet_bytes_max = self.packet_bytes_max(id);
+        let mut rest = bytes;
+        loop {
+            let Some(connection) = self.connections.get(id) else { return };
+            if connection.phase == Phase::Authenticating || connection.phase == Phase::Closing {
+                self.keep_rest(id, rest);
+                return;
+            }
+            let partial = &mut connection.partial;
+            let missing = match split(partial, packet_bytes_max) {
+                Ok(Split::NeedHeader) => 1,
+                Ok(Split::NeedBytes { len }) => len - partial.len(),
+                Ok(Split::Frame(_)) => 0,
+                Err(error) => return self.fail(now, id, error, effects),
+            };
+            if missing == 0 {
+                break;
+            }
+            if rest.is_empty() {
+                return;
+            }
+            // Grows with what arrived, never with what a length announced.
+            let (head, tail) = rest.split_at(missing.min(rest.len()));
+            partial.extend_from_slice(head);
+            rest = tail;
+        }
+        let Some(connection) = self.connections.get(id) else { return };
+        let packet = std::mem::take(&mut connection.partial);
+        let used = self.consume(now, id, &packet, effects);
+        self.keep_rest(id, &packet[used..]);
+        let waits = self.connections.get(id).is_some_and(|connection| !connection.partial.is_empty());
+        if waits {
+            self.keep_rest(id, rest);
+        } else {
+            let used = self.consume(now, id, rest, effects);
+            self.keep_rest(id, &rest[used..]);
+        }
+    }
+
+    fn keep_rest(&mut self, id: ConnectionId, rest: &[u8]) {
+        if !rest.is_empty()
+            && let Some(connection) = self.connections.get(id)
+            && connection.phase != Phase::Closing
+        {
+            connection.partial.extend_from_slice(rest);
+        }
+    }
+
+    fn packet_bytes_max(&mut self, id: ConnectionId) -> usize {
+        match self.connections.get(id).map(|connection| connection.phase) {
+            Some(Phase::Connected) => self.limits.packet_bytes_max,
+            _ => self.limits.packet_bytes_before_connect_max,
+        }
+    }
+
+    fn on_frame(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        frame: tidegate_mqtt::frame::Frame<'_>,
+        effects: &mut Effects,
+    ) {
+        let Some(connection) = self.connections.get(id) else { return };
+        if connection.phase == Phase::Opened {
+            return self.on_first_packet(now, id, frame, effects);
+        }
+        let organisation = connection.organisation;
+        let version = connection.version;
+        self.organisations[organisation.0 as usize].counters.packets_received += 1;
+        match Packet::decode(frame, version) {
+            Ok(packet) => self.on_packet(now, id, &packet, effects),
+            Err(error) => self.fail(now, id, error, effects),
+        }
+    }
+
+    fn on_packet(&mut self, now: Now, id: ConnectionId, packet: &Packet<'_>, effects: &mut Effects) {
+        match packet {
+            Packet::Publish(publish) => self.on_publish(now, id, publish, effects),
+            Packet::PubAck(ack) => self.on_puback(now, id, ack, effects),
+            Packet::PubRec(ack) => self.on_pubrec(now, id, ack, effects),
+            Packet::PubRel(ack) => self.on_pubrel(id, ack, effects),
+            Packet::PubComp(ack) => self.on_pubcomp(now, id, ack, effects),
+            Packet::Subscribe(subscribe) => self.on_subscribe(now, id, subscribe, effects),
+            Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(now, id, unsubscribe, effects),
+            Packet::PingReq => self.send(id, &Packet::PingResp, effects),
+            Packet::Disconnect(disconnect) => self.on_disconnect(now, id, disconnect, effects),
+            Packet::Connect(_) => {
+                // [MQTT5-3.1.0-2] [MQTT3-3.1.0-2]
+                self.fail(now, id, DecodeError::protocol("a second CONNECT arrived"), effects);
+            }
+            Packet::Auth(_) => {
+                // [MQTT5-4.12.0-6] [MQTT5-4.12.1-1]: no method was agreed on, so there is nothing to continue.
+                self.fail(now, id, DecodeError::protocol("AUTH without an authentication method"), effects);
+            }
+            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
+                self.fail(now, id, DecodeError::protocol("only a server sends this packet"), effects);
+            }
+        }
+    }
+
+    /// The peer broke a rule: 5.0 clients are told, all are closed. [MQTT5-4.13.1-1] [MQTT3-4.8.0-1]
+    pub(crate) fn fail(&mut self, now: Now, id: ConnectionId, error: DecodeError, effects: &mut Effects) {
+        let ending = Ending {
+            tell: Some(error.reason),
+            text: Some(error.text),
+            reason: EndReason::Violation(error.text),
+        };
+        self.end(now, id, ending, effects);
+    }
+
+    /// Appends a packet to what the connection is owed.
+    pub(crate) fn send(&mut self, id: ConnectionId, packet: &Packet<'_>, effects: &mut Effects) {
+        let Some(connection) = self.connections.get(id) else { return };
+        packet.encode(connection.version, connection.outbound.buffer(&mut self.pool));
+        if !connection.dirty {
+            connection.dirty = true;
+            effects.write.push(id);
+        }
+        let organisation = connection.organisation;
+        self.organisations[organisation.0 as usize].counters.packets_sent += 1;
+    }
+
+    /// Fails with a rule that the session knows and the codec does not.
+    pub(crate) fn violate(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        reason: ReasonCode,
+        text: &'static str,
+        effects: &mut Effects,
+    ) {
+        self.fail(now, id, DecodeError::with_reason(reason, text), effects);
+    }
+}

@@ -1,0 +1,267 @@
+//! Sending retained messages for new subscriptions (section 3.3.1.3), a piece at a time, from every shard that
+//! may keep some.
+
+use std::sync::Arc;
+
+use tidegate_mqtt::{QoS, TopicFilter};
+
+use crate::core::Core;
+use crate::delivery::{Courier, Manner, Sharing};
+use crate::effects::Effects;
+use crate::identifiers::{OrganisationId, SessionId, ShardId};
+use crate::message::{Keepable, StoredMessage};
+use crate::organisation::Organisation;
+use crate::replay::{PIECE_MESSAGES, RemoteWalk, Replay, ReplayRequest};
+use crate::retained::WalkState;
+use crate::shards::{ShardMessage, WalkOrder};
+use crate::time::Now;
+
+/// What a replay needs next.
+enum Next {
+    /// Nothing before the client or another shard did something.
+    Wait,
+    /// An order for a shard.
+    Ask(ShardId, WalkOrder),
+    /// The replay is over.
+    Done,
+}
+
+impl Core {
+    pub(crate) fn begin_replays(
+        &mut self,
+        now: Now,
+        organisation: OrganisationId,
+        session: SessionId,
+        requests: Vec<ReplayRequest>,
+        effects: &mut Effects,
+    ) {
+        let own = &mut self.organisations[organisation.0 as usize];
+        let Some(target) = own.sessions.get_mut(session) else { return };
+        let replay = target.replay.get_or_insert_default();
+        replay.requests.extend(requests);
+        self.continue_replay(now, organisation, session.index, effects);
+    }
+
+    /// Sends what was found as far as there is room, and orders the next piece when all of it is sent.
+    pub(crate) fn continue_replay(
+        &mut self,
+        now: Now,
+        organisation: OrganisationId,
+        session: u32,
+        effects: &mut Effects,
+    ) {
+        loop {
+            if !self.send_found(now, organisation, session, effects) {
+                return;
+            }
+            let all: Vec<ShardId> = (0..self.shards).map(ShardId).collect();
+            let own = &mut self.organisations[organisation.0 as usize];
+            let Some(target) = own.sessions.at(session) else { return };
+            let id = target.id;
+            let Some(replay) = target.replay.as_mut() else { return };
+            match next(replay, &all) {
+                Next::Wait => return,
+                Next::Done => {
+                    target.replay = None;
+                    return;
+                }
+                Next::Ask(shard, walk) if shard == self.shard => {
+                    let (number, messages) = self.walk(now, organisation, walk);
+                    self.accept_found(organisation, id, number, messages);
+                }
+                Next::Ask(shard, walk) => {
+                    effects.to(shard).push(ShardMessage::Walk { organisation, session: id, walk });
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether everything that was found is sent.
+    fn send_found(
+        &mut self,
+        now: Now,
+        organisation: OrganisationId,
+        session: u32,
+        effects: &mut Effects,
+    ) -> bool {
+        let own = &mut self.organisations[organisation.0 as usize];
+        let Organisation { sessions, counters, .. } = own;
+        let mut courier = Courier {
+            now,
+            connections: &mut self.connections,
+            sessions,
+            encoder: &mut self.encoder,
+            pool: &mut self.pool,
+            limits: &self.limits,
+            counters,
+            dirty: &mut effects.write,
+        };
+        loop {
+            let Some(target) = courier.sessions.at(session) else { return false };
+            let Some(connection) = target.connection.and_then(|id| courier.connections.get(id)) else {
+                return false;
+            };
+            let room = connection.outbound.len() < courier.limits.outbound_bytes_max / 2
+                && target.queue.is_empty()
+                && target.window.has_room(connection.send_maximum);
+            let Some(replay) = target.replay.as_mut() else { return false };
+            let Some(request) = replay.requests.front() else { return true };
+            if replay.found.is_empty() {
+                return true;
+            }
+            if !room {
+                return false;
+            }
+            let (qos, identifier) = (request.qos, request.identifier);
+            let Some(stored) = replay.found.pop_front() else { return true };
+            send_one(&mut courier, session, &stored, qos, identifier);
+        }
+    }
+
+    /// Looks for retained messages on this shard: the walk's number to go on with, and what was found.
+    pub(crate) fn walk(
+        &mut self,
+        now: Now,
+        organisation: OrganisationId,
+        order: WalkOrder,
+    ) -> (Option<u32>, Vec<Arc<StoredMessage>>) {
+        let Organisation { walks, retained, .. } = self.organisation(organisation);
+        let number = match order {
+            WalkOrder::Begin { filter } => match TopicFilter::new(&filter) {
+                Ok(filter) => walks.insert(retained.walk(filter)),
+                Err(_) => return (None, Vec::new()),
+            },
+            WalkOrder::Continue { number } => number as usize,
+            WalkOrder::Abandon { number } => {
+                if let Some(walk) = walks.try_remove(number as usize) {
+                    retained.end_walk(walk);
+                }
+                return (None, Vec::new());
+            }
+        };
+        let mut found = Vec::new();
+        let Some(walk) = walks.get_mut(number) else { return (None, found) };
+        if retained.step(walk, now, PIECE_MESSAGES, &mut found) == WalkState::More {
+            return (Some(number as u32), found);
+        }
+        let walk = walks.remove(number);
+        retained.end_walk(walk);
+        (None, found)
+    }
+
+    /// An answer to the walk that a session waits for.
+    pub(crate) fn on_found(
+        &mut self,
+        now: Now,
+        from: ShardId,
+        (organisation, session): (OrganisationId, SessionId),
+        number: Option<u32>,
+        messages: Vec<Arc<StoredMessage>>,
+        effects: &mut Effects,
+    ) {
+        if self.accept_found(organisation, session, number, messages) {
+            self.continue_replay(now, organisation, session.index, effects);
+        } else if let Some(number) = number {
+            // The session does not want it any more.
+            let walk = WalkOrder::Abandon { number };
+            effects.to(from).push(ShardMessage::Walk { organisation, session, walk });
+        }
+    }
+
+    fn accept_found(
+        &mut self,
+        organisation: OrganisationId,
+        session: SessionId,
+        number: Option<u32>,
+        messages: Vec<Arc<StoredMessage>>,
+    ) -> bool {
+        let session = self.organisation(organisation).sessions.get_mut(session);
+        let Some(replay) = session.and_then(|session| session.replay.as_mut()) else { return false };
+        let Some(walk) = replay.walk.filter(|walk| walk.awaited) else { return false };
+        replay.walk = number.map(|number| RemoteWalk { number: Some(number), awaited: false, ..walk });
+        replay.accept(messages);
+        true
+    }
+
+    /// The connection is gone: what was not sent is looked for again when the client comes back.
+    pub(crate) fn suspend_replay(
+        &mut self,
+        organisation: OrganisationId,
+        session: SessionId,
+        effects: &mut Effects,
+    ) {
+        let requests = self.abandon_replay(organisation, session, effects);
+        let own = &mut self.organisations[organisation.0 as usize];
+        if let Some(session) = own.sessions.get_mut(session)
+            && session.is_durable()
+            && !requests.is_empty()
+        {
+            session.replay = Some(Box::new(Replay { requests: requests.into(), ..Replay::default() }));
+        }
+    }
+
+    /// Gives the replay up, wherever it searches; the wishes that are not fulfilled.
+    pub(crate) fn abandon_replay(
+        &mut self,
+        organisation: OrganisationId,
+        session: SessionId,
+        effects: &mut Effects,
+    ) -> Vec<ReplayRequest> {
+        let own = self.organisation(organisation);
+        let Some(replay) = own.sessions.get_mut(session).and_then(|session| session.replay.take()) else {
+            return Vec::new();
+        };
+        // A walk whose number is not known yet is given up when its first answer comes.
+        if let Some(RemoteWalk { shard, number: Some(number), .. }) = replay.walk {
+            let walk = WalkOrder::Abandon { number };
+            if shard == self.shard {
+                self.walk(Now { mono_ms: 0, unix_ms: 0 }, organisation, walk);
+            } else {
+                effects.to(shard).push(ShardMessage::Walk { organisation, session, walk });
+            }
+        }
+        replay.requests.into()
+    }
+}
+
+fn send_one(courier: &mut Courier<'_>, session: u32, stored: &Arc<StoredMessage>, qos: QoS, identifier: u32) {
+    let mut keep = Keepable::of(stored);
+    let identifiers = [identifier];
+    let manner = Manner {
+        qos: qos.min(keep.message.qos),
+        // [MQTT5-3.3.1-8]
+        retain: true,
+        identifiers: if identifier == 0 { &[] } else { &identifiers },
+        group: None,
+    };
+    courier.encoder.begin(Sharing::Copy);
+    courier.deliver(session, &mut keep, manner);
+}
+
+/// What to do when all that was found is sent.
+fn next(replay: &mut Replay, all_shards: &[ShardId]) -> Next {
+    loop {
+        match &mut replay.walk {
+            Some(walk) if walk.awaited => return Next::Wait,
+            Some(RemoteWalk { shard, number: Some(number), awaited }) => {
+                *awaited = true;
+                return Next::Ask(*shard, WalkOrder::Continue { number: *number });
+            }
+            _ => {}
+        }
+        if let Some(shard) = replay.shards.pop() {
+            let Some(request) = replay.requests.front() else { return Next::Done };
+            replay.walk = Some(RemoteWalk { shard, number: None, awaited: true });
+            return Next::Ask(shard, WalkOrder::Begin { filter: request.filter.clone() });
+        }
+        if replay.started {
+            replay.requests.pop_front();
+        }
+        if replay.requests.is_empty() {
+            return Next::Done;
+        }
+        replay.started = true;
+        replay.shards.extend_from_slice(all_shards);
+    }
+}

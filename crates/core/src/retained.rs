@@ -1,0 +1,213 @@
+//! Retained messages (section 3.3.1.3): one per Topic Name, found by filter.
+//!
+//! A topic's retained message lives on one shard, chosen by the topic's hash, so it is stored once.
+
+use std::sync::Arc;
+
+use tidegate_mqtt::TopicFilter;
+
+use crate::limits::Limits;
+use crate::message::{Keepable, StoredMessage};
+use crate::time::Now;
+use crate::tree::{LevelTree, NodeId, Vacant};
+
+#[derive(Default)]
+struct Kept {
+    message: Option<Arc<StoredMessage>>,
+    /// A timer for its expiry is armed; one per topic is enough, whatever is published meanwhile.
+    timer_armed: bool,
+}
+
+impl Vacant for Kept {
+    fn is_vacant(&self) -> bool {
+        self.message.is_none()
+    }
+}
+
+/// The retained messages of one organisation that live on this shard.
+pub(crate) struct Retained {
+    tree: LevelTree<Kept>,
+    count: usize,
+    bytes: usize,
+}
+
+/// What storing a retained message led to.
+pub(crate) enum Stored {
+    Done,
+    /// It expires: call [`Retained::expire`] for this node then.
+    ArmTimer(NodeId, u64),
+    /// The store is full.
+    Full,
+}
+
+impl Retained {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { tree: LevelTree::new(seed), count: 0, bytes: 0 }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Replaces the topic's message; an empty payload removes it and is not stored itself.
+    /// [MQTT5-3.3.1-5] [MQTT5-3.3.1-6] [MQTT5-3.3.1-7] [MQTT3-3.3.1-5] [MQTT3-3.3.1-10] [MQTT3-3.3.1-11]
+    pub(crate) fn store(&mut self, keep: &mut Keepable<'_>, limits: &Limits) -> Stored {
+        let topic = keep.message.topic;
+        if keep.message.payload.is_empty() {
+            if let Some(node) = self.tree.find(topic) {
+                self.remove(node);
+            }
+            return Stored::Done;
+        }
+        let size = keep.message.size();
+        let old = self.tree.find(topic).and_then(|node| self.tree.value(node).message.as_ref());
+        let (count, bytes) = match old {
+            Some(old) => (self.count, self.bytes - old.size() + size),
+            None => (self.count + 1, self.bytes + size),
+        };
+        if count > limits.retained_messages_max || bytes > limits.retained_bytes_max {
+            return Stored::Full;
+        }
+        (self.count, self.bytes) = (count, bytes);
+        let node = self.tree.insert(topic);
+        let kept = self.tree.value_mut(node);
+        kept.message = Some(keep.stored());
+        match keep.message.expires_at_ms {
+            Some(at) if !std::mem::replace(&mut kept.timer_armed, true) => Stored::ArmTimer(node, at),
+            _ => Stored::Done,
+        }
+    }
+
+    /// A timer of this node fired. Removes the message if it is expired; else when to look again.
+    /// [MQTT5-3.3.1-5] says that an expired retained message is as good as removed.
+    pub(crate) fn expire(&mut self, node: NodeId, now: Now) -> Option<u64> {
+        let kept = self.tree.value_mut(node);
+        kept.timer_armed = false;
+        let expires_at_ms = kept.message.as_ref()?.as_message().expires_at_ms?;
+        if expires_at_ms <= now.unix_ms {
+            self.remove(node);
+            return None;
+        }
+        kept.timer_armed = true;
+        Some(expires_at_ms)
+    }
+
+    fn remove(&mut self, node: NodeId) {
+        if let Some(message) = self.tree.value_mut(node).message.take() {
+            self.count -= 1;
+            self.bytes -= message.size();
+            self.tree.prune(node);
+        }
+    }
+
+    /// Begins to look for every message that matches `filter`. End it with [`Retained::end_walk`].
+    pub(crate) fn walk(&mut self, filter: TopicFilter<'_>) -> Walk {
+        self.tree.pin();
+        let levels = filter.as_str().split('/').map(|text| match text {
+            "+" => WalkLevel::Plus,
+            "#" => WalkLevel::Hash,
+            _ => WalkLevel::Text(text.into()),
+        });
+        Walk { levels: levels.collect(), stack: vec![Step::At(self.tree.root(), 0)] }
+    }
+
+    /// The walk is over or given up.
+    pub(crate) fn end_walk(&mut self, _walk: Walk) {
+        self.tree.unpin();
+    }
+
+    /// Goes on with a walk and appends up to `count` messages, visiting at most [`VISITS_MAX`] nodes so that a
+    /// sparse match never holds the shard. Whether the walk is complete.
+    pub(crate) fn step(
+        &self,
+        walk: &mut Walk,
+        now: Now,
+        count: usize,
+        found: &mut Vec<Arc<StoredMessage>>,
+    ) -> WalkState {
+        let end = found.len() + count;
+        for _ in 0..VISITS_MAX {
+            if found.len() >= end {
+                return WalkState::More;
+            }
+            let Some(step) = walk.stack.pop() else { return WalkState::Complete };
+            let hit = walk.advance(step, &self.tree);
+            let message = hit.and_then(|node| self.tree.value(node).message.as_ref());
+            found.extend(message.filter(|message| !message.as_message().is_expired(now)).cloned());
+        }
+        WalkState::More
+    }
+}
+
+/// Whether a walk has seen everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WalkState {
+    More,
+    Complete,
+}
+
+/// A search of the tree that can pause between nodes.
+pub(crate) struct Walk {
+    levels: Box<[WalkLevel]>,
+    stack: Vec<Step>,
+}
+
+enum WalkLevel {
+    Text(Box<str>),
+    Plus,
+    Hash,
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    /// This node is matched by the levels before this depth.
+    At(NodeId, usize),
+    /// This child and its later siblings are matched by the `+` at this depth.
+    Siblings(NodeId, usize),
+    /// This child, its later siblings and everything below are matched by the `#`.
+    Subtrees(NodeId, usize),
+}
+
+impl Walk {
+    /// Takes one step; the node whose message matches, if it is one.
+    fn advance(&mut self, step: Step, tree: &LevelTree<Kept>) -> Option<NodeId> {
+        match step {
+            Step::At(node, depth) => match self.levels.get(depth) {
+                None => return Some(node),
+                Some(WalkLevel::Text(text)) => {
+                    let child = tree.level(text).and_then(|level| tree.child(node, level));
+                    self.stack.extend(child.map(|child| Step::At(child, depth + 1)));
+                }
+                Some(WalkLevel::Plus) => {
+                    self.stack.extend(tree.first_child(node).map(|child| Step::Siblings(child, depth)));
+                }
+                Some(WalkLevel::Hash) => {
+                    self.stack.extend(tree.first_child(node).map(|child| Step::Subtrees(child, depth)));
+                    return Some(node);
+                }
+            },
+            Step::Siblings(child, depth) => {
+                self.stack.extend(tree.next_sibling(child).map(|next| Step::Siblings(next, depth)));
+                // [MQTT5-4.7.2-1]
+                if depth > 0 || !tree.text(child).starts_with('$') {
+                    self.stack.push(Step::At(child, depth + 1));
+                }
+            }
+            Step::Subtrees(child, depth) => {
+                self.stack.extend(tree.next_sibling(child).map(|next| Step::Subtrees(next, depth)));
+                if depth > 0 || !tree.text(child).starts_with('$') {
+                    self.stack.extend(tree.first_child(child).map(|below| Step::Subtrees(below, depth + 1)));
+                    return Some(child);
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Nodes of one step of a walk: about a millisecond's work.
+const VISITS_MAX: usize = 16_384;

@@ -1,0 +1,354 @@
+//! One message to everybody who wants it: sessions here, other shards, shared subscriptions, the retained store.
+
+use tidegate_mqtt::QoS;
+use tidegate_observe::DropReason;
+
+use crate::core::{Core, Timer};
+use crate::delivery::{Courier, Delivered, Manner, Sharing};
+use crate::effects::Effects;
+use crate::group::{Group, GroupKey, Groups, Member};
+use crate::identifiers::{OrganisationId, ShardId, Ticket};
+use crate::message::{Keepable, Message};
+use crate::organisation::Organisation;
+use crate::retained::{Retained, Stored};
+use crate::shards::{Batch, Errand, ForMember, ReceiptAddress};
+use crate::time::Now;
+
+/// What has to happen before the publisher may be told that its message is safe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Routed {
+    /// A record of this shard has to be durable.
+    pub(crate) ticket: Option<Ticket>,
+    /// So many other shards have to say that theirs are.
+    pub(crate) receipts: u16,
+    /// Somebody had a matching subscription.
+    pub(crate) matched: bool,
+}
+
+/// Where a message comes from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Origin {
+    /// The slot of the publisher's session, for No Local. A session's messages always enter on its own shard.
+    pub(crate) publisher: Option<u32>,
+    /// Where receipts of other shards go; `None` if nobody waits.
+    pub(crate) receipt: Option<ReceiptAddress>,
+}
+
+/// The parts of the core that handing out one message needs.
+struct Parts<'a> {
+    courier: Courier<'a>,
+    groups: &'a mut Groups,
+    retained: &'a mut Retained,
+    to_shards: &'a mut Vec<Batch>,
+    organisation: OrganisationId,
+    shard: ShardId,
+}
+
+impl Core {
+    /// Routes a message that entered on this shard.
+    #[inline]
+    pub(crate) fn route(
+        &mut self,
+        now: Now,
+        organisation: OrganisationId,
+        message: Message<'_>,
+        origin: Origin,
+        effects: &mut Effects,
+    ) -> Routed {
+        let keeper = message.retain.then(|| self.owner_of_topic(organisation, message.topic));
+        let shard = self.shard;
+        let own = &mut self.organisations[organisation.0 as usize];
+        let Organisation { routes, groups, sessions, retained, counters, .. } = own;
+        let route = routes.of(message.topic);
+        let mut routed = Routed { matched: !route.is_empty(), ..Routed::default() };
+        let courier = Courier {
+            now,
+            connections: &mut self.connections,
+            sessions,
+            encoder: &mut self.encoder,
+            pool: &mut self.pool,
+            limits: &self.limits,
+            counters,
+            dirty: &mut effects.write,
+        };
+        let to_shards = &mut effects.to_shards;
+        let mut parts = Parts { courier, groups, retained, to_shards, organisation, shard };
+        let mut keep = Keepable::new(message);
+        let mut durable = parts.deliver_here(route, &mut keep, origin.publisher);
+        for &group in &route.groups {
+            durable |= parts.deliver_to_group(group, &mut keep, 0, origin.receipt, &mut routed.receipts);
+        }
+        let kept_elsewhere = keeper.filter(|&keeper| keeper != shard);
+        if route.remote != 0 || kept_elsewhere.is_some() {
+            let remote = (route.remote, route.remote_durable);
+            parts.forward(&keep.message, remote, kept_elsewhere, origin.receipt, &mut routed.receipts);
+        }
+        let timer = if keeper == Some(shard) {
+            durable = true;
+            parts.store_retained(&mut keep)
+        } else {
+            None
+        };
+        self.arm_retained(timer);
+        if durable {
+            routed.ticket = Some(self.ticket(effects));
+        }
+        routed
+    }
+
+    /// Delivers a message that entered on another shard; whether a durable record of this shard holds it.
+    pub(crate) fn run_errand(
+        &mut self,
+        now: Now,
+        organisation: OrganisationId,
+        message: Message<'_>,
+        errand: Errand,
+        effects: &mut Effects,
+    ) -> bool {
+        let shard = self.shard;
+        let own = &mut self.organisations[organisation.0 as usize];
+        let Organisation { routes, groups, sessions, retained, counters, .. } = own;
+        let courier = Courier {
+            now,
+            connections: &mut self.connections,
+            sessions,
+            encoder: &mut self.encoder,
+            pool: &mut self.pool,
+            limits: &self.limits,
+            counters,
+            dirty: &mut effects.write,
+        };
+        let to_shards = &mut effects.to_shards;
+        let mut parts = Parts { courier, groups, retained, to_shards, organisation, shard };
+        let mut keep = Keepable::new(message);
+        let mut durable = false;
+        if errand.route {
+            durable |= parts.deliver_here(routes.of(message.topic), &mut keep, None);
+        }
+        if let Some(member) = errand.member {
+            durable |= parts.deliver_to_member_here(member, &mut keep);
+        }
+        let mut timer = None;
+        if errand.retain {
+            timer = parts.store_retained(&mut keep);
+            durable = true;
+        }
+        self.arm_retained(timer);
+        durable
+    }
+
+    /// Gives a message of a shared subscription to another member, because the one that had it is gone.
+    /// [MQTT5-4.8.2-4]
+    pub(crate) fn redistribute(
+        &mut self,
+        now: Now,
+        organisation: OrganisationId,
+        group: GroupKey,
+        keep: &mut Keepable<'_>,
+        effects: &mut Effects,
+    ) {
+        let shard = self.shard;
+        let own = &mut self.organisations[organisation.0 as usize];
+        let Organisation { groups, sessions, retained, counters, .. } = own;
+        let courier = Courier {
+            now,
+            connections: &mut self.connections,
+            sessions,
+            encoder: &mut self.encoder,
+            pool: &mut self.pool,
+            limits: &self.limits,
+            counters,
+            dirty: &mut effects.write,
+        };
+        let to_shards = &mut effects.to_shards;
+        let mut parts = Parts { courier, groups, retained, to_shards, organisation, shard };
+        parts.courier.encoder.begin(Sharing::Copy);
+        let mut receipts = 0;
+        if parts.deliver_to_group(group, keep, 0, None, &mut receipts) {
+            self.ticket(effects);
+        }
+    }
+
+    /// A new place in this shard's order of durable records.
+    pub(crate) fn ticket(&mut self, effects: &mut Effects) -> Ticket {
+        self.last_ticket = Ticket(self.last_ticket.0 + 1);
+        effects.persist = Some(self.last_ticket);
+        self.last_ticket
+    }
+
+    fn arm_retained(&mut self, timer: Option<(u64, Timer)>) {
+        if let Some((deadline, timer)) = timer {
+            self.wheel.arm(deadline, timer);
+        }
+    }
+}
+
+impl Parts<'_> {
+    /// Copies for every session of this shard; whether one of them has to be durable.
+    #[inline]
+    fn deliver_here(
+        &mut self,
+        route: &crate::routes::Route,
+        keep: &mut Keepable<'_>,
+        publisher: Option<u32>,
+    ) -> bool {
+        let sharing = if route.recipients.len() > 1 { Sharing::Share } else { Sharing::Copy };
+        self.courier.encoder.begin(sharing);
+        let (qos, retain) = (keep.message.qos, keep.message.retain);
+        let mut durable = false;
+        for recipient in &route.recipients {
+            let granted = if publisher == Some(recipient.session) {
+                // [MQTT5-3.8.3-3]
+                let Some(granted) = recipient.qos_of_own else { continue };
+                granted
+            } else {
+                recipient.qos
+            };
+            let manner = Manner {
+                qos: granted.min(qos),
+                retain: retain && recipient.retain_as_published,
+                identifiers: route.identifiers(recipient),
+                group: None,
+            };
+            if retain {
+                self.supersede_replay(recipient.session, keep.message.topic);
+            }
+            durable |= self.courier.deliver(recipient.session, keep, manner) == Delivered::Durable;
+        }
+        durable
+    }
+
+    fn supersede_replay(&mut self, session: u32, topic: &str) {
+        if let Some(replay) = self.courier.sessions.at(session).and_then(|session| session.replay.as_mut()) {
+            replay.supersede(topic);
+        }
+    }
+
+    /// One copy for one member of a group; whether this shard has to make it durable.
+    fn deliver_to_group(
+        &mut self,
+        key: GroupKey,
+        keep: &mut Keepable<'_>,
+        hops: u8,
+        receipt: Option<ReceiptAddress>,
+        receipts: &mut u16,
+    ) -> bool {
+        let Some(group) = self.groups.get_mut(key) else { return false };
+        let Some(member) = choose(group, &mut self.courier, self.shard, keep.message.qos) else {
+            self.courier.counters.drop_one(DropReason::NoReader);
+            return false;
+        };
+        let for_member = ForMember {
+            group: key,
+            session: member.session,
+            qos: member.qos,
+            identifier: member.identifier,
+            retain_as_published: member.retain_as_published,
+            hops,
+        };
+        if member.shard == self.shard {
+            return self.hand_to(for_member, keep);
+        }
+        let durable = member.durable && member.qos.min(keep.message.qos) > QoS::AtMostOnce;
+        let receipt = receipt.filter(|_| durable);
+        *receipts += u16::from(receipt.is_some());
+        let errand = Errand { route: false, retain: false, member: Some(for_member), receipt };
+        let batch = &mut self.to_shards[usize::from(member.shard.0)];
+        batch.push_publish(self.organisation, &keep.message, errand);
+        false
+    }
+
+    /// A message for a member here that another shard chose. The member may have left meanwhile: then another
+    /// one gets it, a bounded number of times.
+    fn deliver_to_member_here(&mut self, member: ForMember, keep: &mut Keepable<'_>) -> bool {
+        self.courier.encoder.begin(Sharing::Copy);
+        if self.courier.sessions.get_mut(member.session).is_some() {
+            return self.hand_to(member, keep);
+        }
+        if member.hops >= MEMBER_HOPS_MAX {
+            self.courier.counters.drop_one(DropReason::NoReader);
+            return false;
+        }
+        self.deliver_to_group(member.group, keep, member.hops + 1, None, &mut 0)
+    }
+
+    fn hand_to(&mut self, member: ForMember, keep: &mut Keepable<'_>) -> bool {
+        let identifiers = [member.identifier];
+        let manner = Manner {
+            qos: member.qos.min(keep.message.qos),
+            retain: keep.message.retain && member.retain_as_published,
+            identifiers: if member.identifier == 0 { &[] } else { &identifiers },
+            group: Some(member.group),
+        };
+        self.courier.deliver(member.session.index, keep, manner) == Delivered::Durable
+    }
+
+    /// Sends the message to the shards that want it, and to the one that keeps the topic's retained message.
+    fn forward(
+        &mut self,
+        message: &Message<'_>,
+        (remote, remote_durable): (u64, u64),
+        keeper: Option<ShardId>,
+        receipt: Option<ReceiptAddress>,
+        receipts: &mut u16,
+    ) {
+        let mut shards = remote | keeper.map_or(0, |keeper| 1 << keeper.0);
+        while shards != 0 {
+            let shard = ShardId(shards.trailing_zeros() as u8);
+            let bit = 1u64 << shard.0;
+            shards &= !bit;
+            let retain = keeper == Some(shard);
+            let durable = retain || (remote_durable & bit != 0 && message.qos > QoS::AtMostOnce);
+            let receipt = receipt.filter(|_| durable);
+            *receipts += u16::from(receipt.is_some());
+            let errand = Errand { route: remote & bit != 0, retain, member: None, receipt };
+            self.to_shards[usize::from(shard.0)].push_publish(self.organisation, message, errand);
+        }
+    }
+
+    fn store_retained(&mut self, keep: &mut Keepable<'_>) -> Option<(u64, Timer)> {
+        let now = self.courier.now;
+        match self.retained.store(keep, self.courier.limits) {
+            Stored::Done => None,
+            Stored::Full => {
+                self.courier.counters.drop_one(DropReason::RetainedFull);
+                None
+            }
+            Stored::ArmTimer(node, at) => {
+                let deadline = now.mono_ms + at.saturating_sub(now.unix_ms);
+                Some((deadline, Timer::Retained(self.organisation, node)))
+            }
+        }
+    }
+}
+
+/// The member whose turn it is, passing over those that are away or have their hands full. If all are, the
+/// message waits for a connected one, else for one that comes back.
+fn choose(group: &mut Group, courier: &mut Courier<'_>, shard: ShardId, qos: QoS) -> Option<Member> {
+    let (mut busy, mut away) = (None, None);
+    for member in group.in_turn() {
+        if !member.connected {
+            if member.durable && member.qos.min(qos) > QoS::AtMostOnce && away.is_none() {
+                away = Some(*member);
+            }
+            continue;
+        }
+        // A remote member's room is not known here; its shard queues what it cannot send.
+        if member.shard != shard || has_room(courier, member) {
+            return Some(*member);
+        }
+        busy = busy.or(Some(*member));
+    }
+    busy.or(away)
+}
+
+fn has_room(courier: &mut Courier<'_>, member: &Member) -> bool {
+    let Some(session) = courier.sessions.get_mut(member.session) else { return false };
+    let Some(connection) = session.connection.and_then(|id| courier.connections.get(id)) else { return false };
+    connection.outbound.len() < courier.limits.outbound_bytes_max
+        && session.queue.is_empty()
+        && session.window.has_room(connection.send_maximum)
+}
+
+/// How often a message of a shared subscription follows members that leave, before it counts as unread.
+const MEMBER_HOPS_MAX: u8 = 4;

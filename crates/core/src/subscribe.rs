@@ -1,0 +1,336 @@
+//! SUBSCRIBE (section 3.8): filters into the tree, word to the other shards, SUBACK, retained messages.
+//!
+//! SUBACK leaves when every other shard knows the new filters, so that what is published anywhere after the
+//! client has seen it is delivered.
+
+use std::collections::VecDeque;
+
+use tidegate_mqtt::{
+    Packet, PropertyId, ReasonCode, ReasonList, RetainHandling, SharedFilter, Subscribe, SubscribeEntry,
+    TopicFilter, Version,
+};
+
+use crate::core::Core;
+use crate::effects::Effects;
+use crate::group::{GroupKey, Member};
+use crate::identifiers::{ConnectionId, OrganisationId, SessionId};
+use crate::organisation::Organisation;
+use crate::replay::ReplayRequest;
+use crate::shards::ShardMessage;
+use crate::subscription::Subscription;
+use crate::time::Now;
+use crate::tree::NodeId;
+
+/// Barriers that this shard sent to the others, and SUBACKs that wait for them.
+#[derive(Default)]
+pub(crate) struct Barriers {
+    /// Number of the last barrier sent.
+    sent: u64,
+    /// For each barrier that is not complete, from the oldest: how many shards have not reached it.
+    open: VecDeque<u16>,
+    waiting: VecDeque<WaitingSubAck>,
+}
+
+struct WaitingSubAck {
+    barrier: u64,
+    connection: ConnectionId,
+    packet: Vec<u8>,
+    replays: Vec<ReplayRequest>,
+}
+
+/// What a SUBSCRIBE led to, filter by filter.
+#[derive(Default)]
+struct Outcome {
+    codes: Vec<u8>,
+    replays: Vec<ReplayRequest>,
+    announced: bool,
+}
+
+/// Who subscribes.
+#[derive(Clone, Copy)]
+struct Subscriber {
+    organisation: OrganisationId,
+    session: SessionId,
+    version: Version,
+    identifier: u32,
+}
+
+impl Core {
+    pub(crate) fn on_subscribe(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        subscribe: &Subscribe<'_>,
+        effects: &mut Effects,
+    ) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let subscriber = Subscriber {
+            organisation: connection.organisation,
+            session: connection.session,
+            version: connection.version,
+            identifier: subscribe.properties.number(PropertyId::SubscriptionIdentifier).unwrap_or(0),
+        };
+        if let Err((reason, text)) = self.check_filters(subscribe) {
+            return self.violate(now, id, reason, text, effects);
+        }
+        let mut outcome = Outcome::default();
+        for (position, entry) in subscribe.filters.iter().enumerate() {
+            let reason = if position < self.limits.filters_per_subscribe_max {
+                self.subscribe_one(subscriber, entry, &mut outcome, effects)
+            } else {
+                ReasonCode::QuotaExceeded
+            };
+            outcome.codes.push(suback_code(reason, subscriber.version));
+        }
+        if outcome.announced {
+            self.send_barrier(effects);
+        }
+        let list = ReasonList {
+            packet_identifier: subscribe.packet_identifier,
+            properties: Default::default(),
+            codes: &outcome.codes,
+        };
+        let mut packet = Vec::new();
+        Packet::SubAck(list).encode(subscriber.version, &mut packet);
+        let waiting =
+            WaitingSubAck { barrier: self.barriers.sent, connection: id, packet, replays: outcome.replays };
+        self.barriers.waiting.push_back(waiting);
+        self.release_subacks(now, effects);
+    }
+
+    /// The whole packet is looked at before any of it is done.
+    fn check_filters(&self, subscribe: &Subscribe<'_>) -> Result<(), (ReasonCode, &'static str)> {
+        if subscribe.properties.user_property_count() > self.limits.user_properties_max {
+            return Err((ReasonCode::QuotaExceeded, "the packet has more user properties than this server takes"));
+        }
+        for entry in subscribe.filters.iter() {
+            match SharedFilter::parse(entry.filter) {
+                Some(Err(invalid)) => return Err((ReasonCode::MalformedPacket, invalid.0)),
+                // [MQTT5-3.8.3-4]
+                Some(Ok(_)) if entry.options.no_local => {
+                    return Err((ReasonCode::ProtocolError, "No Local is set on a shared subscription"));
+                }
+                Some(Ok(_)) => {}
+                // [MQTT5-4.7.1-1] [MQTT5-4.7.1-2] [MQTT3-4.7.1-2] [MQTT3-4.7.1-3]
+                None => {
+                    TopicFilter::new(entry.filter)
+                        .map_err(|invalid| (ReasonCode::MalformedPacket, invalid.0))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn subscribe_one(
+        &mut self,
+        subscriber: Subscriber,
+        entry: SubscribeEntry<'_>,
+        outcome: &mut Outcome,
+        effects: &mut Effects,
+    ) -> ReasonCode {
+        let shared = SharedFilter::parse(entry.filter).and_then(Result::ok);
+        let filter = shared.map_or(entry.filter, |shared| shared.filter.as_str());
+        if filter.split('/').count() > self.limits.topic_levels_max {
+            return ReasonCode::TopicFilterInvalid;
+        }
+        let granted = match entry.options.qos {
+            tidegate_mqtt::QoS::AtMostOnce => ReasonCode::Success,
+            tidegate_mqtt::QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
+            tidegate_mqtt::QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
+        };
+        let filters_max = self.limits.filters_per_session_max;
+        let own = &mut self.organisations[subscriber.organisation.0 as usize];
+        let Some(session) = own.sessions.get_mut(subscriber.session) else {
+            return ReasonCode::UnspecifiedError;
+        };
+        if session.subscription_count() >= filters_max {
+            let known = match shared {
+                Some(shared) => {
+                    session.groups.contains(&GroupKey::new(self.seed, filter, shared.share_name))
+                }
+                None => own.routes.tree().find(filter).is_some_and(|node| session.subscriptions.contains(&node)),
+            };
+            if !known {
+                return ReasonCode::QuotaExceeded;
+            }
+        }
+        match shared {
+            Some(shared) => outcome.announced |= self.join(subscriber, shared, entry, effects),
+            None => self.subscribe_plain(subscriber, entry, outcome, effects),
+        }
+        granted
+    }
+
+    fn subscribe_plain(
+        &mut self,
+        subscriber: Subscriber,
+        entry: SubscribeEntry<'_>,
+        outcome: &mut Outcome,
+        effects: &mut Effects,
+    ) {
+        let own = &mut self.organisations[subscriber.organisation.0 as usize];
+        let Some(session) = own.sessions.get_mut(subscriber.session) else { return };
+        let tree = own.routes.change();
+        let node = tree.insert(entry.filter);
+        let subscription = Subscription::new(subscriber.session.index, entry.options, subscriber.identifier);
+        let is_new = tree.value_mut(node).subscribe(subscription, session.is_durable());
+        session.subscriptions.insert(node);
+        outcome.announced |= self.announce(subscriber.organisation, node, entry.filter, effects);
+        let replay = match entry.options.retain_handling {
+            RetainHandling::SendAtSubscribe => true,
+            RetainHandling::SendIfNew => is_new,
+            RetainHandling::DoNotSend => false,
+        };
+        if replay {
+            outcome.replays.push(ReplayRequest {
+                filter: entry.filter.into(),
+                qos: entry.options.qos,
+                identifier: subscriber.identifier,
+            });
+        }
+    }
+
+    /// Retained messages are not sent to shared subscriptions (4.8.2).
+    fn join(
+        &mut self,
+        subscriber: Subscriber,
+        shared: SharedFilter<'_>,
+        entry: SubscribeEntry<'_>,
+        effects: &mut Effects,
+    ) -> bool {
+        let filter = shared.filter.as_str();
+        let key = GroupKey::new(self.seed, filter, shared.share_name);
+        let shard = self.shard;
+        let Organisation { sessions, groups, routes, .. } =
+            &mut self.organisations[subscriber.organisation.0 as usize];
+        let Some(session) = sessions.get_mut(subscriber.session) else { return false };
+        let member = Member {
+            shard,
+            session: subscriber.session,
+            qos: entry.options.qos,
+            identifier: subscriber.identifier,
+            retain_as_published: entry.options.retain_as_published,
+            connected: true,
+            durable: session.is_durable(),
+        };
+        groups.join(routes.change(), key, (filter, shared.share_name), member);
+        if !session.groups.contains(&key) {
+            session.groups.push(key);
+        }
+        for other in self.other_shards() {
+            effects.to(other).push(ShardMessage::Join {
+                organisation: subscriber.organisation,
+                filter: filter.into(),
+                share_name: shared.share_name.into(),
+                member,
+            });
+        }
+        self.shards > 1
+    }
+
+    /// Tells the other shards what this one wants of a filter, if they do not know; whether they did not.
+    pub(crate) fn announce(
+        &mut self,
+        organisation: OrganisationId,
+        node: NodeId,
+        filter: &str,
+        effects: &mut Effects,
+    ) -> bool {
+        if self.shards == 1 {
+            return false;
+        }
+        let own = &mut self.organisations[organisation.0 as usize];
+        let value = own.routes.change().value_mut(node);
+        let interest = value.interest();
+        if std::mem::replace(&mut value.announced, interest) == interest {
+            return false;
+        }
+        for shard in self.other_shards() {
+            let filter = filter.into();
+            effects.to(shard).push(ShardMessage::Interest { organisation, filter, interest });
+        }
+        true
+    }
+
+    /// Brings all memberships of a session up to date on every shard: its client came, went, or asked for
+    /// another expiry.
+    pub(crate) fn update_memberships(
+        &mut self,
+        organisation: OrganisationId,
+        session: SessionId,
+        effects: &mut Effects,
+    ) {
+        let shard = self.shard;
+        let others: Vec<_> = self.other_shards().collect();
+        let Organisation { sessions, groups, .. } = &mut self.organisations[organisation.0 as usize];
+        let Some(session) = sessions.get_mut(session) else { return };
+        for &key in &session.groups {
+            let Some(group) = groups.get_mut(key) else { continue };
+            let Some(member) = group.member_mut(shard, session.id) else { continue };
+            member.connected = session.connection.is_some();
+            member.durable = session.is_durable();
+            let member = *member;
+            for &other in &others {
+                effects.to(other).push(ShardMessage::Join {
+                    organisation,
+                    filter: group.filter.clone(),
+                    share_name: group.share_name.clone(),
+                    member,
+                });
+            }
+        }
+    }
+
+    fn send_barrier(&mut self, effects: &mut Effects) {
+        self.barriers.sent += 1;
+        self.barriers.open.push_back(u16::from(self.shards) - 1);
+        for shard in self.other_shards() {
+            effects.to(shard).push(ShardMessage::Barrier(self.barriers.sent));
+        }
+    }
+
+    /// A shard has heeded everything that was sent before this barrier.
+    pub(crate) fn on_barrier_reached(&mut self, now: Now, barrier: u64, effects: &mut Effects) {
+        let oldest = self.barriers.sent + 1 - self.barriers.open.len() as u64;
+        if let Some(missing) = self.barriers.open.get_mut(barrier.wrapping_sub(oldest) as usize) {
+            *missing = missing.saturating_sub(1);
+        }
+        while self.barriers.open.front() == Some(&0) {
+            self.barriers.open.pop_front();
+        }
+        self.release_subacks(now, effects);
+    }
+
+    /// Sends every SUBACK whose filters are known everywhere, and begins to send retained messages.
+    fn release_subacks(&mut self, now: Now, effects: &mut Effects) {
+        let complete = self.barriers.sent - self.barriers.open.len() as u64;
+        while self.barriers.waiting.front().is_some_and(|waiting| waiting.barrier <= complete) {
+            let Some(waiting) = self.barriers.waiting.pop_front() else { return };
+            let Some(connection) = self.connections.get(waiting.connection) else { continue };
+            if !connection.is_connected() {
+                continue;
+            }
+            connection.outbound.buffer(&mut self.pool).extend_from_slice(&waiting.packet);
+            if !connection.dirty {
+                connection.dirty = true;
+                effects.write.push(waiting.connection);
+            }
+            let (organisation, session) = (connection.organisation, connection.session);
+            self.organisations[organisation.0 as usize].counters.packets_sent += 1;
+            if !waiting.replays.is_empty() {
+                self.begin_replays(now, organisation, session, waiting.replays, effects);
+            }
+        }
+    }
+}
+
+/// The byte of SUBACK. 3.1.1 knows one failure [MQTT3-3.9.3-2]; 3.1 knows none, so it is granted QoS 0 and,
+/// not being subscribed, gets nothing.
+fn suback_code(reason: ReasonCode, version: Version) -> u8 {
+    match version {
+        Version::V5 => reason.as_u8(),
+        Version::V311 if reason.is_failure() => 0x80,
+        Version::V31 if reason.is_failure() => 0,
+        _ => reason.as_u8(),
+    }
+}

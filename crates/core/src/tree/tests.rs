@@ -1,0 +1,93 @@
+//! The tree against the specification's own matching rule, on random filters and names.
+
+use super::*;
+use proptest::prelude::*;
+use tidegate_mqtt::TopicFilter;
+
+#[derive(Default)]
+struct Flag(bool);
+
+impl Vacant for Flag {
+    fn is_vacant(&self) -> bool {
+        !self.0
+    }
+}
+
+fn matching(tree: &LevelTree<Flag>, name: &str) -> Vec<String> {
+    let mut levels = Vec::new();
+    tree.levels_of(name, &mut levels);
+    let mut found = Vec::new();
+    tree.visit_filters_of(&levels, name.starts_with('$'), &mut |node| {
+        if tree.value(node).0 {
+            found.push(tree.path(node));
+        }
+    });
+    found.sort();
+    found
+}
+
+fn filter() -> impl Strategy<Value = String> {
+    let level = prop_oneof![Just("a"), Just("b"), Just(""), Just("$x"), Just("+")];
+    (prop::collection::vec(level, 1..5), any::<bool>()).prop_map(|(mut levels, hash)| {
+        if hash {
+            levels.push("#");
+        }
+        levels.join("/")
+    })
+}
+
+fn name() -> impl Strategy<Value = String> {
+    let level = prop_oneof![Just("a"), Just("b"), Just(""), Just("$x"), Just("c")];
+    prop::collection::vec(level, 1..6).prop_map(|levels| levels.join("/"))
+}
+
+proptest! {
+    // [MQTT5-4.7.1-1] [MQTT5-4.7.1-2] [MQTT5-4.7.2-1] [MQTT3-4.7.1-2] [MQTT3-4.7.1-3] [MQTT3-4.7.2-1]
+    #[test]
+    fn the_tree_finds_exactly_the_filters_that_the_specification_says_match(
+        filters in prop::collection::btree_set(filter(), 0..20),
+        removed in prop::collection::vec(any::<bool>(), 20),
+        names in prop::collection::vec(name(), 1..10),
+    ) {
+        let mut tree = LevelTree::<Flag>::new(7);
+        for text in &filters {
+            let node = tree.insert(text);
+            tree.value_mut(node).0 = true;
+        }
+        let mut kept = Vec::new();
+        for (text, gone) in filters.iter().zip(removed) {
+            let node = tree.find(text).unwrap();
+            prop_assert_eq!(&tree.path(node), text);
+            if gone {
+                tree.value_mut(node).0 = false;
+                tree.prune(node);
+            } else {
+                kept.push(text.clone());
+            }
+        }
+        for name in names.iter().filter(|name| !name.is_empty()) {
+            let expected: Vec<String> =
+                kept.iter().filter(|text| TopicFilter::new(text).unwrap().matches(name)).cloned().collect();
+            prop_assert_eq!(matching(&tree, name), expected);
+        }
+        for text in &kept {
+            let node = tree.find(text).unwrap();
+            tree.value_mut(node).0 = false;
+            tree.prune(node);
+        }
+        prop_assert_eq!(tree.node_count(), 0);
+    }
+}
+
+#[test]
+fn a_pinned_tree_keeps_its_nodes_until_the_walk_is_over() {
+    let mut tree = LevelTree::<Flag>::new(1);
+    let node = tree.insert("a/b/c");
+    tree.pin();
+    tree.prune(node);
+    tree.prune(node);
+    assert_eq!(tree.node_count(), 3);
+    tree.unpin();
+    assert_eq!(tree.node_count(), 0);
+    assert!(tree.level("a").is_none(), "the text of a level that no node has is forgotten");
+}

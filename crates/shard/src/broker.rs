@@ -1,0 +1,107 @@
+//! All shards of a process: made together, ended together.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::thread::JoinHandle;
+
+use mio::{Poll, Waker};
+use tidegate_core::{Core, CoreConfig, Limits, ShardId};
+
+use crate::acceptor::Acceptor;
+use crate::authenticate::Authenticate;
+use crate::clock::Clock;
+use crate::mailbox::{Mail, Mailbox};
+use crate::shard::{Shard, ShardParts, WAKER};
+
+/// What a broker is made of.
+pub struct BrokerConfig {
+    /// Threads, 1 to [`ShardId::COUNT_MAX`].
+    pub shards: u8,
+    /// The bounds of the core.
+    pub limits: Limits,
+    /// Sockets that are bound and listening.
+    pub listeners: Vec<TcpListener>,
+    /// Decides who a client is.
+    pub authenticator: Arc<dyn Authenticate>,
+    /// Seconds between publications of `$SYS`; 0 is never.
+    pub sys_interval_secs: u32,
+    /// Connections of the process, 0 is as many as there are descriptors. At the bound new ones are closed.
+    pub connections_max: usize,
+    /// Seconds that clients have to take their last packets when the broker stops.
+    pub shutdown_grace_secs: u32,
+    /// Unpredictable for peers: seeds hashes and assigned Client Identifiers.
+    pub seed: u64,
+}
+
+/// A running broker.
+pub struct Broker {
+    mailboxes: Vec<Arc<Mailbox>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Broker {
+    /// Starts the threads. Clients are accepted when this returns.
+    ///
+    /// # Errors
+    /// Whatever the operating system says about threads, epoll or the listeners.
+    pub fn start(config: BrokerConfig) -> io::Result<Broker> {
+        let clock = Clock::new();
+        let shards = usize::from(config.shards).clamp(1, ShardId::COUNT_MAX);
+        let mut acceptor = Some(Acceptor::new(config.listeners, shards)?);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let mut polls = Vec::new();
+        let mut mailboxes = Vec::new();
+        for _ in 0..shards {
+            let poll = Poll::new()?;
+            mailboxes.push(Mailbox::new(Waker::new(poll.registry(), WAKER)?));
+            polls.push(poll);
+        }
+        let mut threads = Vec::new();
+        for (index, poll) in polls.into_iter().enumerate() {
+            let core = Core::new(CoreConfig {
+                shard: ShardId(index as u8),
+                shards: shards as u8,
+                limits: config.limits.clone(),
+                seed: config.seed,
+                started: clock.now(),
+            });
+            let shard = Shard::new(ShardParts {
+                index,
+                poll,
+                core,
+                clock,
+                mailboxes: mailboxes.clone(),
+                acceptor: acceptor.take(),
+                authenticator: Arc::clone(&config.authenticator),
+                connections: Arc::clone(&connections),
+                connections_max: config.connections_max,
+                sys_interval_ms: u64::from(config.sys_interval_secs) * 1000,
+                shutdown_grace_ms: u64::from(config.shutdown_grace_secs) * 1000,
+            })?;
+            let thread = std::thread::Builder::new().name(format!("shard-{index}"));
+            threads.push(thread.spawn(move || shard.run())?);
+        }
+        Ok(Broker { mailboxes, threads })
+    }
+
+    /// New bounds for everything that happens from now on.
+    pub fn set_limits(&self, limits: &Limits) {
+        for mailbox in &self.mailboxes {
+            mailbox.send(Mail::Limits(Box::new(limits.clone())));
+        }
+    }
+
+    /// Stops accepting, tells every client, writes what they are owed, and waits for the threads.
+    pub fn shut_down(self) {
+        for mailbox in &self.mailboxes {
+            mailbox.send(Mail::ShutDown);
+        }
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a shard ended in a panic; please report it with the log above");
+            }
+        }
+    }
+}
