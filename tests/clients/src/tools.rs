@@ -9,7 +9,7 @@ use std::process::Command;
 /// The broker's program, beside the test's own program in the build directory.
 pub fn broker() -> PathBuf {
     let program = build_dir().join("tidegate");
-    present(&program, "the broker is not built", "cargo build -p tidegate");
+    present(&program, "the broker is not built", "cargo xtask test` or `cargo build -p tidegate");
     program
 }
 
