@@ -27,7 +27,8 @@ pub struct RawClient {
     received: Vec<u8>,
     pub(crate) aside: VecDeque<Packet>,
     next_packet_id: u16,
-    largest_packet: usize,
+    /// By packet type.
+    largest: [usize; 16],
     connack: Option<Connack>,
 }
 
@@ -46,7 +47,7 @@ impl RawClient {
         stream.set_nodelay(true).expect("TCP_NODELAY can be set");
         stream.set_write_timeout(Some(PATIENCE)).expect("a write time-out can be set");
         let (received, aside) = (Vec::new(), VecDeque::new());
-        Self { stream, version, received, aside, next_packet_id: 1, largest_packet: 0, connack: None }
+        Self { stream, version, received, aside, next_packet_id: 1, largest: [0; 16], connack: None }
     }
 
     /// Connects and demands success.
@@ -64,9 +65,14 @@ impl RawClient {
         self.connack.as_ref().expect("this client was made by RawClient::connect")
     }
 
-    /// The size of the largest packet received so far, fixed header included.
+    /// The size of the largest packet of this type received so far, fixed header included.
+    pub fn largest(&self, packet_type: u8) -> usize {
+        self.largest[usize::from(packet_type)]
+    }
+
+    /// The size of the largest packet of any type received so far.
     pub fn largest_packet(&self) -> usize {
-        self.largest_packet
+        self.largest.into_iter().max().unwrap_or(0)
     }
 
     /// The version it speaks.
@@ -190,8 +196,9 @@ impl RawClient {
         loop {
             match parse(&self.received, self.version) {
                 Ok(Some((packet, size))) => {
+                    let largest = &mut self.largest[usize::from(self.received[0] >> 4)];
+                    *largest = size.max(*largest);
                     self.received.drain(..size);
-                    self.largest_packet = self.largest_packet.max(size);
                     return Incoming::Packet(packet);
                 }
                 Ok(None) => {}
