@@ -6,12 +6,13 @@ use crate::contest::{Contest, Run};
 use crate::fault::Fault;
 use crate::measures::Metric;
 use crate::mosquitto;
+use crate::priority::Priority;
 use crate::report::{Machine, Report, figure};
 use crate::scenario::{self, Scenario};
 use crate::syscalls;
 use crate::traffic::Timing;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Write, stdout};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -87,7 +88,7 @@ struct Options {
     /// The folder of the unpacked mosquitto; filled when it is missing.
     #[arg(long, global = true, value_name = "DIR", default_value = "target/tools/mosquitto")]
     mosquitto: PathBuf,
-    /// Niceness of broker and generator alike, to hold their own on a machine that does other work.
+    /// Niceness of broker and generator alike, to hold their own on a machine with other work.
     #[arg(long, global = true, allow_hyphen_values = true)]
     #[arg(value_parser = clap::value_parser!(i32).range(-20..=19))]
     nice: Option<i32>,
@@ -101,11 +102,7 @@ impl Cli {
     pub fn run(self) -> Result<ExitCode, Fault> {
         let options = self.options;
         raise_descriptor_limit();
-        if let Some(nice) = options.nice {
-            // The broker is started by this thread and inherits it.
-            setpriority_process(None, nice)
-                .map_err(|error| Fault::io(format!("taking niceness {nice}"))(error.into()))?;
-        }
+        let _priority = options.nice.map(Priority::take).transpose()?;
         match self.command.unwrap_or(Task::Compare) {
             Task::Compare => options.compare(),
             Task::Syscalls => options.count_syscalls(),

@@ -21,6 +21,7 @@ pub mod histogram;
 pub mod measures;
 pub mod mosquitto;
 pub mod payload;
+pub mod priority;
 pub mod reactor;
 pub mod report;
 pub mod scenario;
