@@ -61,6 +61,14 @@ impl Target {
         self.broker.as_ref().map(|broker| broker.child.id())
     }
 
+    /// Asks a broker that this process started to stop, by SIGTERM.
+    pub fn terminate(&self) {
+        let id = self.process_id().expect("only a broker of this test's own is stopped");
+        // The standard library can only send SIGKILL; `kill` is in every system's base.
+        let status = Command::new("kill").args(["-TERM", &id.to_string()]).status().expect("kill can be run");
+        assert!(status.success(), "kill -TERM {id}: {status}");
+    }
+
     fn find_or_start(toml: &str) -> Self {
         match env::var(TARGET_VARIABLE) {
             Ok(given) => {

@@ -23,6 +23,12 @@ impl World {
         Self::at(Target::shared())
     }
 
+    /// The same with a broker of this test alone that has these further lines of configuration. Nothing where the
+    /// target is given from outside: it cannot be configured.
+    pub fn configured(toml: &str) -> Option<Self> {
+        Target::configured(toml).map(|target| Self::at(Arc::new(target)))
+    }
+
     /// The same with a broker that the test has started itself.
     pub fn at(target: Arc<Target>) -> Self {
         // Every RandomState is keyed by the system's randomness: distinct across processes and across calls.

@@ -171,11 +171,9 @@ fn announced_capabilities_are_kept() {
     let mut client = world.client("c");
     let announced = client.connack().properties.clone();
     if announced.maximum_qos().is_none() {
-        // [MQTT5-3.2.2-9]
         assert!(client.publish(Publish::new(&topic, "x").qos(2)) < 0x80);
     }
     if announced.retain_available() != Some(0) {
-        // [MQTT5-3.2.2-13]
         let will = Will::new(&topic, "").retained();
         world.connect(&world.v5("retaining").will(will)).disconnect_with(&disconnect());
     }
@@ -199,7 +197,6 @@ fn every_requested_qos_may_be_subscribed() {
     let mut client = world.client("c");
     for qos in 0..=2 {
         let suback = client.subscribe_with(&Subscribe::one(Filter::new(world.topic("t"), qos)));
-        // [MQTT5-3.2.2-10]
         assert!(suback.reasons[0] <= qos, "QoS {qos} was answered by {:#04x}", suback.reasons[0]);
     }
 }
@@ -212,11 +209,10 @@ fn a_will_of_every_announced_qos_is_accepted() {
         let mut client = world.attempt(&connect);
         let connack = client.expect_connack();
         if connack.reason == 0 {
-            // [MQTT5-3.2.2-12] Maximum QoS is absent or allows it.
+            // Maximum QoS is absent or allows it.
             assert!(connack.properties.maximum_qos().is_none_or(|maximum| qos <= maximum));
             client.disconnect();
         } else {
-            // [MQTT5-3.2.2-12]
             assert_eq!(connack.reason, 0x9b);
             client.expect_closed();
         }

@@ -326,3 +326,33 @@ fn packets_sent_before_connack_are_served_after_it() {
     client.expect_puback(2);
     client.expect_message("eager");
 }
+
+#[test]
+fn a_rejected_client_identifier_ends_the_connection() {
+    let world = World::new();
+    // [MQTT5-3.1.3-8]
+    world.refuses("an identifier with U+0000", &Connect::v5("a\0b").bytes(), &[0x85, 0x81]);
+}
+
+#[test]
+fn a_connect_that_fails_a_further_check_ends_the_connection() {
+    let world = World::new();
+    let method = Property::AuthenticationMethod("NO-SUCH-METHOD".to_owned());
+    // [MQTT5-3.1.4-2]
+    world.refuses("an unknown method", &world.v5("c").property(method).bytes(), &[0x8c]);
+}
+
+#[test]
+fn a_client_with_authentication_method_has_nothing_else_served_before_connack() {
+    let world = World::new();
+    let topic = world.topic("t");
+    let mut subscriber = world.client("sub");
+    subscriber.subscribe(&topic, 0);
+    let method = Property::AuthenticationMethod("NO-SUCH-METHOD".to_owned());
+    let mut bytes = world.v5("eager").property(method).bytes();
+    bytes.extend(Publish::new(&topic, "too early").bytes(Version::V5));
+    world.attempt_bytes(&bytes).expect_not_connected();
+    world.client("pub").publish(Publish::new(&topic, "end"));
+    // [MQTT5-3.1.2-30]
+    subscriber.expect_message("end");
+}

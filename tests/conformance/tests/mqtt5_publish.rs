@@ -180,7 +180,7 @@ fn every_matching_subscription_identifier_is_sent() {
         // [MQTT5-3.3.4-4]
         assert_eq!(plain, 0);
     } else {
-        // [MQTT5-3.3.4-5] One copy for each subscription, one of which has no identifier.
+        // One copy for each subscription, one of which has no identifier.
         assert_eq!((copies, plain), (4, 1));
     }
 }

@@ -192,7 +192,7 @@ fn an_alias_beyond_the_announced_maximum_is_invalid() {
     let maximum = client.connack().properties.topic_alias_maximum().unwrap_or(0);
     let beyond = maximum.checked_add(1).expect("a server that announces 65,535 aliases cannot be exceeded");
     client.send_publish(&Publish::new(world.topic("t"), "x").property(Property::TopicAlias(beyond)));
-    // [MQTT5-3.3.2-9]
+    // [MQTT5-3.3.2-9] [MQTT5-3.2.2-17]
     client.expect_disconnect(0x94);
 }
 

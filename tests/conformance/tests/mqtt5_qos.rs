@@ -257,3 +257,24 @@ fn both_directions_carry_all_qos_at_once() {
         assert_eq!(publish.text().parse::<u8>().expect("a number") % 3, publish.qos);
     }
 }
+
+#[test]
+fn behind_a_refusing_pubrec_an_identifier_means_a_new_message() {
+    let world = World::new();
+    let topic = world.topic("t");
+    let (mut watcher, mut client) = observed(&world, &topic);
+    // A topic of the server: no client may publish to it.
+    client.send_publish(&Publish::new("$SYS/broker/version", "forged").qos(2).id(5));
+    let refused = client.expect_pubrec(5);
+    if refused.reason < 0x80 {
+        client.send(&pubrel(5));
+        client.expect_pubcomp(5);
+    }
+    client.send_publish(&Publish::new(&topic, "new").qos(2).id(5));
+    // [MQTT5-4.3.3-9]
+    assert_eq!(client.expect_pubrec(5).reason, 0, "behind {refused:?}");
+    client.send(&pubrel(5));
+    client.expect_pubcomp(5);
+    // [MQTT5-4.3.3-9]
+    watcher.expect_message("new");
+}

@@ -171,7 +171,6 @@ fn the_longest_topic_has_65535_bytes() {
     };
     if suback.reasons[0] < 0x80 {
         client.publish(Publish::new(&longest, "x"));
-        // [MQTT5-4.7.3-3]
         assert_eq!(client.expect_message("x").topic.len(), 65_535);
     }
 }
