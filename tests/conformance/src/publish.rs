@@ -1,12 +1,14 @@
 //! PUBLISH, the one packet that travels in both directions with all of its fields.
 
+use std::fmt;
+
 use crate::build::frame;
 use crate::connect::Version;
 use crate::property::{Properties, Property};
 use crate::wire::Wire;
 
 /// A PUBLISH, to send or as received. What is not said is: QoS 0, not retained, no properties.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are the specification's own names")]
 pub struct Publish {
     pub dup: bool,
@@ -95,3 +97,20 @@ impl Publish {
         self.packet_id.expect("a PUBLISH of QoS 1 or 2 has a Packet Identifier")
     }
 }
+
+/// Topic and payload as people read them: a failure message of bytes in decimal helps nobody.
+impl fmt::Debug for Publish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let payload = String::from_utf8_lossy(&self.payload);
+        let shown: String = payload.chars().take(PAYLOAD_SHOWN).collect();
+        write!(f, "PUBLISH {:?} {shown:?}", String::from_utf8_lossy(&self.topic))?;
+        if shown.len() < payload.len() {
+            write!(f, "... ({} bytes)", self.payload.len())?;
+        }
+        write!(f, " qos {} id {:?} dup {} retain {}", self.qos, self.packet_id, self.dup, self.retain)?;
+        write!(f, " {:?}", self.properties.0)
+    }
+}
+
+/// Characters of a payload in a failure message.
+const PAYLOAD_SHOWN: usize = 60;
