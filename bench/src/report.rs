@@ -133,7 +133,7 @@ fn row(scenario: &Verdicts, index: usize, line: &Line) -> [String; 7] {
     [
         if index == 0 { scenario.scenario.to_owned() } else { String::new() },
         line.metric.label().to_owned(),
-        figure(line.reference),
+        scenario.reference.as_ref().map_or_else(String::new, |_| figure(line.reference)),
         figure(line.measured),
         line.ratio.map_or_else(String::new, |ratio| with_spread(ratio, &line.ratio_by_round)),
         line.bound.clone().unwrap_or_default(),
