@@ -420,11 +420,7 @@ impl Core {
 
 /// The body was decoded once before it was kept, so this succeeds.
 fn decode_connect(body: &[u8]) -> Option<Connect<'_>> {
-    let frame = Frame { packet_type: PacketType::Connect, flags: 0, body, len: body.len() };
-    match Packet::decode(frame, Version::V311) {
-        Ok(Packet::Connect(connect)) => Some(connect),
-        _ => None,
-    }
+    Connect::from_body(body).ok()
 }
 
 /// One and a half times the Keep Alive.

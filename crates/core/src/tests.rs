@@ -1,1 +1,5 @@
-//! The core as a whole, in virtual time.
+//! The core as a whole, in virtual time: what a client sees, whatever shard it is on.
+
+mod routing;
+mod sessions;
+mod world;

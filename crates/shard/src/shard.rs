@@ -316,8 +316,8 @@ impl Shard {
     /// Carries out what the core wants, until it wants nothing more in this turn.
     fn carry_out(&mut self) {
         for _ in 0..ROUNDS_PER_TURN {
-            self.hand_over();
             self.authenticate();
+            self.hand_over();
             // Sessions and retained messages live in memory: what is to be durable is so at once. The journal
             // answers here when there is one.
             if let Some(up_to) = self.effects.persist.take() {
@@ -338,6 +338,8 @@ impl Shard {
                 && effects.close.is_empty()
                 && effects.persist.is_none()
                 && effects.authenticate.is_empty()
+                && effects.hand_over.is_empty()
+                && effects.resume.is_empty()
             {
                 break;
             }

@@ -32,7 +32,7 @@ fn filter() -> impl Strategy<Value = String> {
         if hash {
             levels.push("#");
         }
-        levels.join("/")
+        if levels == [""] { "/".to_owned() } else { levels.join("/") }
     })
 }
 
