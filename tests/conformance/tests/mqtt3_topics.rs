@@ -1,0 +1,166 @@
+//! MQTT 3.1.1 chapter 4.7: Topic Names, Topic Filters and how they match.
+
+use std::time::Duration;
+
+use tidegate_conformance::{Filter, Packet, Publish, Subscribe, Version, World, pingreq};
+
+/// Whether the server takes a subscription to this filter; a refusal may be a return code or the end of the connection.
+fn is_taken(world: &World, filter: &str) -> bool {
+    let mut client = world.connect(&world.v311("c"));
+    client.send(&Subscribe::one(Filter::new(filter, 0)).bytes(1, Version::V311));
+    match client.receive_within(Duration::from_secs(5)) {
+        Some(Packet::Suback(suback)) => suback.reasons != [0x80],
+        Some(other) => panic!("expected SUBACK, got {other:?}"),
+        None => {
+            client.expect_closed();
+            false
+        }
+    }
+}
+
+/// Subscribes to the filter, publishes to the name, and says whether the message arrived. Both lie under the tag.
+fn arrives(world: &World, filter: &str, name: &str) -> bool {
+    let (filter, name) = (world.topic(filter), world.topic(name));
+    let mut client = world.connect(&world.v311("c"));
+    client.subscribe(&filter, 0);
+    client.publish(Publish::new(&name, "x"));
+    client.send(&pingreq());
+    match client.receive() {
+        Packet::Publish(publish) => {
+            assert_eq!(publish.topic(), name);
+            client.expect_pingresp();
+            true
+        }
+        Packet::Pingresp => false,
+        other => panic!("expected PUBLISH or PINGRESP, got {other:?}"),
+    }
+}
+
+#[test]
+fn the_multi_level_wildcard_stands_last_and_alone_in_its_level() {
+    let world = World::new();
+    for rest in ["a/#/b", "a#", "#a", "a/#b", "##", "#/"] {
+        // [MQTT3-4.7.1-2]
+        assert!(!is_taken(&world, &world.topic(rest)), "{rest}");
+    }
+    for rest in ["#", "a/#", "/#", "+/#"] {
+        // [MQTT3-4.7.1-2]
+        assert!(is_taken(&world, &world.topic(rest)), "{rest}");
+    }
+}
+
+#[test]
+fn the_single_level_wildcard_fills_its_level() {
+    let world = World::new();
+    for rest in ["a+", "+a", "a/b+", "a/+b/c", "++", "+#"] {
+        // [MQTT3-4.7.1-3]
+        assert!(!is_taken(&world, &world.topic(rest)), "{rest}");
+    }
+    for rest in ["+", "+/a", "a/+", "a/+/b", "+/+", "/+"] {
+        // [MQTT3-4.7.1-3]
+        assert!(is_taken(&world, &world.topic(rest)), "{rest}");
+    }
+}
+
+#[test]
+fn wildcards_match_the_levels_they_stand_for() {
+    let world = World::new();
+    let cases = [
+        ("sport/#", "sport", true),
+        ("sport/#", "sport/tennis/player", true),
+        ("sport/#", "sports", false),
+        ("sport/+", "sport", false),
+        ("sport/+", "sport/", true),
+        ("sport/+", "sport/tennis", true),
+        ("sport/+", "sport/tennis/player", false),
+        ("+/tennis/#", "sport/tennis", true),
+        ("+/tennis/#", "sport/golf", false),
+        ("+/+", "/finance", true),
+        ("/+", "/finance", true),
+        ("+", "/finance", false),
+        ("a/+/b", "a//b", true),
+        ("a/+/b", "a/b", false),
+    ];
+    for (filter, name, matches) in cases {
+        // [MQTT3-4.7.1-1] A wildcard in a filter stands for other characters than itself.
+        assert_eq!(arrives(&world, filter, name), matches, "filter {filter}, name {name}");
+    }
+}
+
+#[test]
+fn a_leading_wildcard_does_not_match_a_dollar() {
+    let world = World::new();
+    let mut client = world.connect(&world.v311("c"));
+    client.subscribe("$SYS/broker/version", 0);
+    client.expect_publish();
+    client.unsubscribe(&["$SYS/broker/version"]);
+    for filter in ["+/broker/version", "+/broker/#", "+/+/version"] {
+        client.subscribe(filter, 0);
+        // [MQTT3-4.7.2-1]
+        client.expect_nothing_before_ping();
+    }
+}
+
+#[test]
+fn a_filter_for_everything_leaves_out_the_dollar_topics() {
+    let world = World::new();
+    let mut client = world.connect(&world.v311("c"));
+    client.publish(Publish::new(world.topic("kept"), "x").retained());
+    client.subscribe("#", 0);
+    client.send(&pingreq());
+    let mut others = 0;
+    while let Packet::Publish(publish) = client.receive() {
+        // [MQTT3-4.7.2-1]
+        assert!(!publish.topic().starts_with('$'), "{}", publish.topic());
+        others += 1;
+    }
+    assert!(others > 0, "the retained message at least matches");
+}
+
+#[test]
+fn a_topic_has_at_least_one_character() {
+    let world = World::new();
+    let mut client = world.connect(&world.v311("c"));
+    client.send_publish(&Publish::new("", "x"));
+    // [MQTT3-4.7.3-1]
+    client.expect_closed();
+    // [MQTT3-4.7.3-1]
+    assert!(!is_taken(&world, ""));
+}
+
+#[test]
+fn a_topic_does_not_contain_the_null_character() {
+    let world = World::new();
+    let topic = world.topic("a\0b");
+    let mut client = world.connect(&world.v311("c"));
+    client.send_publish(&Publish::new(&topic, "x"));
+    // [MQTT3-4.7.3-2]
+    client.expect_closed();
+    // [MQTT3-4.7.3-2]
+    assert!(!is_taken(&world, &topic));
+}
+
+#[test]
+fn topics_are_compared_as_they_are_written() {
+    let world = World::new();
+    let pairs = [
+        // Case, empty levels, spaces, and the two ways of Unicode to write one letter.
+        ("Accounts", "accounts"),
+        ("a", "/a"),
+        ("a", "a/"),
+        ("a/b", "a//b"),
+        ("a b", "ab"),
+        (" a", "a"),
+        ("\u{e9}", "e\u{301}"),
+        ("a/./b", "a/b"),
+        ("%61", "a"),
+    ];
+    for (one, other) in pairs {
+        // [MQTT3-4.7.3-4]
+        assert!(arrives(&world, one, one), "{one:?} matches itself");
+        // [MQTT3-4.7.3-4]
+        assert!(!arrives(&world, one, other), "filter {one:?}, name {other:?}");
+        // [MQTT3-4.7.3-4]
+        assert!(!arrives(&world, other, one), "filter {other:?}, name {one:?}");
+    }
+}
