@@ -7,6 +7,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
+/// No line per connection: mosquitto is told to log nothing either. A setting that mentions the log replaces it.
+const LOG: &str = "[log]\nlevel = \"warn\"\n";
+
 /// `tidegate serve` with a port of its choice and its data in `folder`.
 pub(super) fn command(programs: &Programs, folder: &Path, shards: u32) -> Result<Command, Fault> {
     if !programs.tidegate.is_file() {
@@ -31,8 +34,9 @@ fn configuration(settings: &[String], data: &Path, shards: u32) -> String {
         }
         _ => (settings.as_str(), ""),
     };
+    let log = if settings.contains("log") { "" } else { LOG };
     format!(
-        "{keys}data_dir = {data:?}\nshards = {shards}\n{tables}\n[[listener]]\naddress = \"127.0.0.1:0\"\n",
+        "{keys}data_dir = {data:?}\nshards = {shards}\n{tables}{log}\n[[listener]]\naddress = \"127.0.0.1:0\"\n",
         data = data.display().to_string()
     )
 }
@@ -61,20 +65,28 @@ mod tests {
 
     #[test]
     fn settings_stand_where_toml_wants_them() {
-        let settings = ["log = \"off\"".to_owned(), "[limits]".to_owned(), "queue = 1".to_owned()];
+        let settings = ["allow_anonymous = true", "[limits]", "receive_maximum = 1"].map(str::to_owned);
         let text = configuration(&settings, Path::new("/d"), 2);
         let lines: Vec<_> = text.lines().filter(|line| !line.is_empty()).collect();
         assert_eq!(
             lines,
             [
-                "log = \"off\"",
+                "allow_anonymous = true",
                 "data_dir = \"/d\"",
                 "shards = 2",
                 "[limits]",
-                "queue = 1",
+                "receive_maximum = 1",
+                "[log]",
+                "level = \"warn\"",
                 "[[listener]]",
                 "address = \"127.0.0.1:0\""
             ]
         );
+    }
+
+    #[test]
+    fn a_setting_of_the_log_replaces_ours() {
+        let text = configuration(&["[log]".to_owned(), "level = \"info\"".to_owned()], Path::new("/d"), 1);
+        assert!(text.contains("info") && !text.contains("warn"));
     }
 }
