@@ -32,10 +32,6 @@ struct Granted<'a> {
 impl Core {
     /// [MQTT5-3.1.0-1] [MQTT3-3.1.0-1]
     pub(crate) fn on_first_packet(&mut self, now: Now, id: ConnectionId, frame: Frame<'_>, effects: &mut Effects) {
-        if frame.packet_type != PacketType::Connect {
-            let error = DecodeError::protocol("the first packet is not a CONNECT");
-            return self.fail(now, id, error, effects);
-        }
         match Packet::decode(frame, Version::V311) {
             Ok(Packet::Connect(connect)) => self.on_connect(now, id, &connect, frame.body, effects),
             Ok(_) => {}
@@ -209,7 +205,11 @@ impl Core {
         let organisation = granted.principal.organisation;
         let (session, session_present) = self.open_session(now, &granted, effects);
         self.bind(now, id, session, &granted, effects);
-        self.send_connack(id, &granted, session_present, effects);
+        if !self.send_connack(id, &granted, session_present, effects) {
+            // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25]
+            let reason = EndReason::Refused("CONNACK is larger than the client's Maximum Packet Size");
+            return self.end(now, id, Ending { tell: None, text: None, reason }, effects);
+        }
         let Some(connection) = self.connections.get(id) else { return };
         effects.facts.push(Fact::Connected {
             organisation: organisation.0,
@@ -320,13 +320,14 @@ impl Core {
         }
     }
 
+    /// Whether the client can take it.
     fn send_connack(
         &mut self,
         id: ConnectionId,
         granted: &Granted<'_>,
         session_present: bool,
         effects: &mut Effects,
-    ) {
+    ) -> bool {
         let mut properties = PropertyBuf::new();
         if granted.connect.version.is_v5() {
             self.announce_capabilities(granted, &mut properties);
@@ -334,7 +335,15 @@ impl Core {
         // 3.1.1 has the flag for Clean Session 0 only. [MQTT3-3.2.2-1] [MQTT3-3.2.2-2] [MQTT5-3.2.2-2]
         let connack =
             ConnAck { session_present, reason: ReasonCode::Success, properties: properties.as_properties() };
-        self.send(id, &Packet::ConnAck(connack), effects);
+        let mut encoded = Vec::new();
+        Packet::ConnAck(connack).encode(granted.connect.version, &mut encoded);
+        let fits = self.connections.get(id).is_some_and(|connection| {
+            encoded.len() <= connection.packet_bytes_max as usize
+        });
+        if fits {
+            self.send(id, &Packet::ConnAck(connack), effects);
+        }
+        fits
     }
 
     /// What the server grants and keeps (section 3.2.2.3).
@@ -376,6 +385,10 @@ impl Core {
         if sayable {
             let mut properties = PropertyBuf::new();
             let room = connection.packet_bytes_max as usize;
+            if room < CONNACK_BYTES_MIN {
+                let ending = Ending { tell: None, text: None, reason: EndReason::Refused(text) };
+                return self.end(now, id, ending, effects);
+            }
             // [MQTT5-3.2.2-19]
             if connection.request_problem_information && text.len() + CONNACK_WITH_REASON_BYTES <= room {
                 properties.text(PropertyId::ReasonString, text);
@@ -428,6 +441,8 @@ fn keep_alive_ms(keep_alive_secs: u16) -> u64 {
     u64::from(keep_alive_secs) * 1500
 }
 
+/// The shortest CONNACK of 5.0.
+const CONNACK_BYTES_MIN: usize = 5;
 /// A failing CONNACK with a Reason String takes so much besides the string.
 const CONNACK_WITH_REASON_BYTES: usize = 16;
 

@@ -1,7 +1,7 @@
 //! Bytes of a client → packets → the handler of each. Also the way back: bytes that the kernel took.
 
 use tidegate_mqtt::frame::{Split, split};
-use tidegate_mqtt::{DecodeError, Packet, ReasonCode};
+use tidegate_mqtt::{DecodeError, Packet, PacketType, ReasonCode};
 use tidegate_observe::EndReason;
 
 use crate::close::Ending;
@@ -70,6 +70,12 @@ impl Core {
                 Phase::Closing => return bytes.len(),
                 Phase::Connected if !connection.wants_input(bytes_max) => return used,
                 Phase::Opened | Phase::Connected => {}
+            }
+            if connection.phase == Phase::Opened && bytes[used] >> 4 != PacketType::Connect as u8 {
+                // Whatever speaks here does not speak MQTT: its "length" is not worth waiting for. [MQTT5-3.1.0-1]
+                let error = DecodeError::protocol("the first packet is not a CONNECT");
+                self.fail(now, id, error, effects);
+                return bytes.len();
             }
             let packet_bytes_max = self.packet_bytes_max(id);
             match split(&bytes[used..], packet_bytes_max) {

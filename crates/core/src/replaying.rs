@@ -54,12 +54,12 @@ impl Core {
             if !self.send_found(now, organisation, session, effects) {
                 return;
             }
-            let all: Vec<ShardId> = (0..self.shards).map(ShardId).collect();
+            let (shards, keeper) = (self.shards, self.keeper_of_next(organisation, session));
             let own = &mut self.organisations[organisation.0 as usize];
             let Some(target) = own.sessions.at(session) else { return };
             let id = target.id;
             let Some(replay) = target.replay.as_mut() else { return };
-            match next(replay, &all) {
+            match next(replay, keeper, shards) {
                 Next::Wait => return,
                 Next::Done => {
                     target.replay = None;
@@ -75,6 +75,15 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// The only shard that can have what the next request asks for, if its filter names one topic.
+    fn keeper_of_next(&mut self, organisation: OrganisationId, session: u32) -> Option<ShardId> {
+        let own = &mut self.organisations[organisation.0 as usize];
+        let replay = own.sessions.at(session)?.replay.as_ref()?;
+        let next = replay.requests.get(usize::from(replay.started))?;
+        let filter = next.filter.clone();
+        (!filter.contains(['+', '#'])).then(|| self.owner_of_topic(organisation, &filter))
     }
 
     /// Whether everything that was found is sent.
@@ -191,7 +200,9 @@ impl Core {
         session: SessionId,
         effects: &mut Effects,
     ) {
-        let requests = self.abandon_replay(organisation, session, effects);
+        let mut requests = self.abandon_replay(organisation, session, effects);
+        // Nobody was promised QoS 0.
+        requests.retain(|request| request.qos > QoS::AtMostOnce);
         let own = &mut self.organisations[organisation.0 as usize];
         if let Some(session) = own.sessions.get_mut(session)
             && session.is_durable()
@@ -240,7 +251,7 @@ fn send_one(courier: &mut Courier<'_>, session: u32, stored: &Arc<StoredMessage>
 }
 
 /// What to do when all that was found is sent.
-fn next(replay: &mut Replay, all_shards: &[ShardId]) -> Next {
+fn next(replay: &mut Replay, keeper: Option<ShardId>, shards: u8) -> Next {
     loop {
         match &mut replay.walk {
             Some(walk) if walk.awaited => return Next::Wait,
@@ -262,6 +273,9 @@ fn next(replay: &mut Replay, all_shards: &[ShardId]) -> Next {
             return Next::Done;
         }
         replay.started = true;
-        replay.shards.extend_from_slice(all_shards);
+        match keeper {
+            Some(keeper) => replay.shards.push(keeper),
+            None => replay.shards.extend((0..shards).map(ShardId)),
+        }
     }
 }

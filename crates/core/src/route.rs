@@ -7,7 +7,7 @@ use crate::core::{Core, Timer};
 use crate::delivery::{Courier, Delivered, Manner, Sharing};
 use crate::effects::Effects;
 use crate::group::{Group, GroupKey, Groups, Member};
-use crate::identifiers::{OrganisationId, ShardId, Ticket};
+use crate::identifiers::{OrganisationId, SessionId, ShardId, Ticket};
 use crate::message::{Keepable, Message};
 use crate::organisation::Organisation;
 use crate::retained::{Retained, Stored};
@@ -258,18 +258,21 @@ impl Parts<'_> {
         false
     }
 
-    /// A message for a member here that another shard chose. The member may have left meanwhile: then another
-    /// one gets it, a bounded number of times.
+    /// A message for a member here that another shard chose. The member may have left meanwhile, or have its
+    /// hands full: then another one gets it, a bounded number of times.
     fn deliver_to_member_here(&mut self, member: ForMember, keep: &mut Keepable<'_>) -> bool {
         self.courier.encoder.begin(Sharing::Copy);
-        if self.courier.sessions.get_mut(member.session).is_some() {
-            return self.hand_to(member, keep);
+        let last_hop = member.hops >= MEMBER_HOPS_MAX;
+        match room(&mut self.courier, member.session) {
+            Room::Gone if last_hop => {
+                self.courier.counters.drop_one(DropReason::NoReader);
+                false
+            }
+            Room::Busy | Room::Gone if !last_hop => {
+                self.deliver_to_group(member.group, keep, member.hops + 1, None, &mut 0)
+            }
+            _ => self.hand_to(member, keep),
         }
-        if member.hops >= MEMBER_HOPS_MAX {
-            self.courier.counters.drop_one(DropReason::NoReader);
-            return false;
-        }
-        self.deliver_to_group(member.group, keep, member.hops + 1, None, &mut 0)
     }
 
     fn hand_to(&mut self, member: ForMember, keep: &mut Keepable<'_>) -> bool {
@@ -334,7 +337,7 @@ fn choose(group: &mut Group, courier: &mut Courier<'_>, shard: ShardId, qos: QoS
             continue;
         }
         // A remote member's room is not known here; its shard queues what it cannot send.
-        if member.shard != shard || has_room(courier, member) {
+        if member.shard != shard || room(courier, member.session) == Room::Free {
             return Some(*member);
         }
         busy = busy.or(Some(*member));
@@ -342,12 +345,24 @@ fn choose(group: &mut Group, courier: &mut Courier<'_>, shard: ShardId, qos: QoS
     busy.or(away)
 }
 
-fn has_room(courier: &mut Courier<'_>, member: &Member) -> bool {
-    let Some(session) = courier.sessions.get_mut(member.session) else { return false };
-    let Some(connection) = session.connection.and_then(|id| courier.connections.get(id)) else { return false };
-    connection.outbound.len() < courier.limits.outbound_bytes_max
+/// Whether a session of this shard can take one more message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Free,
+    /// Away, or its hands are full.
+    Busy,
+    Gone,
+}
+
+fn room(courier: &mut Courier<'_>, session: SessionId) -> Room {
+    let Some(session) = courier.sessions.get_mut(session) else { return Room::Gone };
+    let Some(connection) = session.connection.and_then(|id| courier.connections.get(id)) else {
+        return Room::Busy;
+    };
+    let free = connection.outbound.len() < courier.limits.outbound_bytes_max
         && session.queue.is_empty()
-        && session.window.has_room(connection.send_maximum)
+        && session.window.has_room(connection.send_maximum);
+    if free { Room::Free } else { Room::Busy }
 }
 
 /// How often a message of a shared subscription follows members that leave, before it counts as unread.

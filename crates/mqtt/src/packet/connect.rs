@@ -60,6 +60,14 @@ impl<'a> Connect<'a> {
         decode_version(&mut Reader::new(body)).ok()
     }
 
+    /// A CONNECT that was taken out of its frame, to be read once more.
+    ///
+    /// # Errors
+    /// As [`crate::Packet::decode`].
+    pub fn from_body(body: &'a [u8]) -> Result<Self, DecodeError> {
+        Self::decode(&mut Reader::new(body))
+    }
+
     pub(super) fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
         let version = decode_version(reader)?;
         let flags = reader.u8()?;
