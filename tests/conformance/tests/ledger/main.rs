@@ -75,6 +75,24 @@ fn every_tag_names_a_statement() {
 }
 
 #[test]
+fn no_assertion_claims_a_list_of_statements() {
+    let mut at: BTreeMap<(String, usize), usize> = BTreeMap::new();
+    for tag in repository_tags().iter().filter(|tag| tag.at_assertion) {
+        *at.entry((tag.file.display().to_string(), tag.line)).or_default() += 1;
+    }
+    let lists: Vec<String> = at
+        .into_iter()
+        .filter(|&(_, count)| count > STATEMENTS_PER_ASSERTION_MAX)
+        .map(|((file, line), count)| format!("{count} statements at {file}:{line}"))
+        .collect();
+    demand_none(
+        "assertions claim a list of statements",
+        &lists,
+        "give each statement the assertion that turns red when it breaks",
+    );
+}
+
+#[test]
 fn a_reason_is_given_exactly_where_there_is_no_test() {
     let wrong: Vec<String> = statements()
         .into_iter()
@@ -163,3 +181,6 @@ fn only_what_looks_like_a_statement_is_a_tag() {
 fn place(tag: &Tag) -> String {
     format!("[{}] in {}:{}", tag.id, tag.file.display(), tag.line)
 }
+
+/// One assertion can show two rules, each under the numbers of two versions. What claims more shows none of them.
+const STATEMENTS_PER_ASSERTION_MAX: usize = 4;
