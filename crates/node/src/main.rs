@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The `tidegate` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidegate_node::cli::main()
+}

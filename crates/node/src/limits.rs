@@ -1,0 +1,3 @@
+//! The bounds that the operating system sets for the process.
+
+pub mod descriptors;
