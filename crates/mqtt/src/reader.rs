@@ -27,27 +27,35 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let (head, tail) = self.rest.split_at_checked(len).ok_or(TOO_SHORT)?;
-        self.rest = tail;
+        self.advance(tail);
         Ok(head)
+    }
+
+    /// Every read that looks at bytes moves on through here, always forwards.
+    #[inline(always)]
+    fn advance(&mut self, to: &'a [u8]) {
+        #[cfg(test)]
+        tests::count(self.rest.len() - to.len());
+        self.rest = to;
     }
 
     pub(crate) fn u8(&mut self) -> Result<u8, DecodeError> {
         let (&first, tail) = self.rest.split_first().ok_or(TOO_SHORT)?;
-        self.rest = tail;
+        self.advance(tail);
         Ok(first)
     }
 
     /// Two Byte Integer, big-endian (1.5.2).
     pub(crate) fn u16(&mut self) -> Result<u16, DecodeError> {
         let (head, tail) = self.rest.split_first_chunk::<2>().ok_or(TOO_SHORT)?;
-        self.rest = tail;
+        self.advance(tail);
         Ok(u16::from_be_bytes(*head))
     }
 
     /// Four Byte Integer, big-endian (1.5.3).
     pub(crate) fn u32(&mut self) -> Result<u32, DecodeError> {
         let (head, tail) = self.rest.split_first_chunk::<4>().ok_or(TOO_SHORT)?;
-        self.rest = tail;
+        self.advance(tail);
         Ok(u32::from_be_bytes(*head))
     }
 
@@ -89,3 +97,6 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
