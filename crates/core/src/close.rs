@@ -202,7 +202,13 @@ impl Core {
     }
 
     /// [MQTT5-3.1.2-14] [MQTT5-3.1.2-15]
-    fn publish_will(&mut self, now: Now, organisation: OrganisationId, will: &OwnedWill, effects: &mut Effects) {
+    fn publish_will(
+        &mut self,
+        now: Now,
+        organisation: OrganisationId,
+        will: &OwnedWill,
+        effects: &mut Effects,
+    ) {
         let message = Message {
             topic: &will.topic,
             properties: &will.properties,

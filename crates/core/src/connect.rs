@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidegate_mqtt::frame::Frame;
 use tidegate_mqtt::{
-    ConnAck, Connect, DecodeError, Packet, PacketType, Properties, PropertyBuf, PropertyId, ReasonCode, Version,
+    ConnAck, Connect, Packet, PacketType, Properties, PropertyBuf, PropertyId, ReasonCode, Version,
 };
 use tidegate_observe::{EndReason, Fact};
 
@@ -31,7 +31,13 @@ struct Granted<'a> {
 
 impl Core {
     /// [MQTT5-3.1.0-1] [MQTT3-3.1.0-1]
-    pub(crate) fn on_first_packet(&mut self, now: Now, id: ConnectionId, frame: Frame<'_>, effects: &mut Effects) {
+    pub(crate) fn on_first_packet(
+        &mut self,
+        now: Now,
+        id: ConnectionId,
+        frame: Frame<'_>,
+        effects: &mut Effects,
+    ) {
         match Packet::decode(frame, Version::V311) {
             Ok(Packet::Connect(connect)) => self.on_connect(now, id, &connect, frame.body, effects),
             Ok(_) => {}
@@ -48,7 +54,9 @@ impl Core {
         connection.version = match Connect::peek_version(body) {
             Some(version) => version,
             // "MQTT" with a level above 5 comes from the future, where CONNACK has Reason Codes.
-            None if body.starts_with(b"\0\x04MQTT") && body.get(6).is_some_and(|&level| level > 5) => Version::V5,
+            None if body.starts_with(b"\0\x04MQTT") && body.get(6).is_some_and(|&level| level > 5) => {
+                Version::V5
+            }
             None => Version::V311,
         };
     }
@@ -96,7 +104,10 @@ impl Core {
         let will = connect.will.map(|will| will.properties).unwrap_or_default();
         let user_properties = properties.user_property_count() + will.user_property_count();
         if user_properties > self.limits.user_properties_max {
-            return Err((ReasonCode::QuotaExceeded, "CONNECT has more user properties than this server takes"));
+            return Err((
+                ReasonCode::QuotaExceeded,
+                "CONNECT has more user properties than this server takes",
+            ));
         }
         if let Some(will) = &connect.will {
             let topic = will.topic.as_str();
@@ -114,7 +125,10 @@ impl Core {
                 if identifier.is_empty()
                     || identifier.chars().count() > self.limits.client_identifier_v31_chars_max =>
             {
-                Err((ReasonCode::ClientIdentifierNotValid, "MQTT 3.1 wants an identifier of 1 to 23 characters"))
+                Err((
+                    ReasonCode::ClientIdentifierNotValid,
+                    "MQTT 3.1 wants an identifier of 1 to 23 characters",
+                ))
             }
             // [MQTT3-3.1.3-7] [MQTT3-3.1.3-8]
             Version::V311 if identifier.is_empty() && !connect.clean_start => Err((
@@ -163,7 +177,8 @@ impl Core {
         if let Some(connect) = decode_connect(&connect_body) {
             connection.version = connect.version;
             let properties = connect.properties;
-            connection.packet_bytes_max = properties.number(PropertyId::MaximumPacketSize).unwrap_or(u32::MAX);
+            connection.packet_bytes_max =
+                properties.number(PropertyId::MaximumPacketSize).unwrap_or(u32::MAX);
             connection.request_problem_information =
                 properties.number(PropertyId::RequestProblemInformation) != Some(0);
         }
@@ -242,7 +257,11 @@ impl Core {
         let maximum = self.limits.keep_alive_max_secs;
         let asked = connect.keep_alive_secs;
         // Only 5.0 can be told of another Keep Alive [MQTT5-3.1.2-21]; the others keep theirs.
-        if maximum > 0 && connect.version.is_v5() && (asked == 0 || asked > maximum) { maximum } else { asked }
+        if maximum > 0 && connect.version.is_v5() && (asked == 0 || asked > maximum) {
+            maximum
+        } else {
+            asked
+        }
     }
 
     /// The session of the identifier, after whoever had it was sent away; and whether it existed.
@@ -337,9 +356,10 @@ impl Core {
             ConnAck { session_present, reason: ReasonCode::Success, properties: properties.as_properties() };
         let mut encoded = Vec::new();
         Packet::ConnAck(connack).encode(granted.connect.version, &mut encoded);
-        let fits = self.connections.get(id).is_some_and(|connection| {
-            encoded.len() <= connection.packet_bytes_max as usize
-        });
+        let fits = self
+            .connections
+            .get(id)
+            .is_some_and(|connection| encoded.len() <= connection.packet_bytes_max as usize);
         if fits {
             self.send(id, &Packet::ConnAck(connack), effects);
         }

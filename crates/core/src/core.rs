@@ -218,7 +218,13 @@ impl Core {
     }
 
     /// Sends a session what waits for it, as far as there is room.
-    pub(crate) fn pump(&mut self, now: Now, organisation: OrganisationId, session: u32, effects: &mut Effects) {
+    pub(crate) fn pump(
+        &mut self,
+        now: Now,
+        organisation: OrganisationId,
+        session: u32,
+        effects: &mut Effects,
+    ) {
         let own = &mut self.organisations[organisation.0 as usize];
         let mut courier = Courier {
             now,

@@ -64,7 +64,13 @@ impl Courier<'_> {
                     self.counters.drop_one(DropReason::SlowReader);
                 } else {
                     let post = Post { connection, encoder: self.encoder, pool: self.pool, dirty: self.dirty };
-                    post.publish(&keep.message, manner, Sending::of(QoS::AtMostOnce), self.now, self.counters);
+                    post.publish(
+                        &keep.message,
+                        manner,
+                        Sending::of(QoS::AtMostOnce),
+                        self.now,
+                        self.counters,
+                    );
                 }
             }
             return Delivered::Live;
@@ -293,7 +299,14 @@ impl Post<'_> {
         let buffer = self.connection.outbound.buffer(self.pool);
         let pieces = [message.properties, own.as_properties().as_bytes()];
         let first_byte = sending.first_byte(manner.retain);
-        encode_publish_head(buffer, first_byte, topic, sending.identifier, Some(&pieces), message.payload.len());
+        encode_publish_head(
+            buffer,
+            first_byte,
+            topic,
+            sending.identifier,
+            Some(&pieces),
+            message.payload.len(),
+        );
         buffer.extend_from_slice(message.payload);
     }
 
@@ -359,7 +372,10 @@ impl Encoder {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the hot path: a struct would be built and taken apart here")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the hot path: a struct would be built and taken apart here"
+    )]
     #[inline]
     fn write(
         &mut self,

@@ -51,7 +51,8 @@ pub struct Limits {
     /// Characters of a Client Identifier in 3.1, whose specification says 23.
     pub client_identifier_v31_chars_max: usize,
     /// Bytes of memory of the match cache of one organisation on one shard, roughly. At the bound: the older
-    /// half is forgotten and matched again when needed.
+    /// half is forgotten and matched again when needed. Small enough for the processor's caches: finding a route
+    /// in main memory costs as much as matching anew.
     pub match_cache_bytes: usize,
 }
 
@@ -78,7 +79,7 @@ impl Default for Limits {
             session_expiry_v3_secs: 7 * 24 * 3600,
             keep_alive_max_secs: 0,
             client_identifier_v31_chars_max: 23,
-            match_cache_bytes: 64 * 1024 * 1024,
+            match_cache_bytes: 8 * 1024 * 1024,
         }
     }
 }

@@ -53,7 +53,9 @@ impl Core {
                 let to = (*organisation, *session);
                 self.on_found(now, from, to, *number, messages.clone(), effects);
             }
-            ShardMessage::Counters { organisation, counters } => self.sys.learn(from, *organisation, counters),
+            ShardMessage::Counters { organisation, counters } => {
+                self.sys.learn(from, *organisation, counters)
+            }
             ShardMessage::CountersWanted { to } => self.report_counters(*to, effects),
         }
     }

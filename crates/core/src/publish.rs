@@ -130,10 +130,14 @@ impl Core {
     fn admit<'a>(&self, resolved: Resolved<'a>) -> Result<Admission<'a>, Violation> {
         let Resolved { publish, topic } = resolved;
         if publish.properties.user_property_count() > self.limits.user_properties_max {
-            return Err((ReasonCode::QuotaExceeded, "the packet has more user properties than this server takes"));
+            return Err((
+                ReasonCode::QuotaExceeded,
+                "the packet has more user properties than this server takes",
+            ));
         }
         // [MQTT5-3.3.2-14] [MQTT5-3.3.2-15]
-        if publish.properties.text(PropertyId::ResponseTopic).is_some_and(|topic| topic.contains(['+', '#'])) {
+        if publish.properties.text(PropertyId::ResponseTopic).is_some_and(|topic| topic.contains(['+', '#']))
+        {
             return Err((ReasonCode::ProtocolError, "the response topic holds a wildcard"));
         }
         // [MQTT5-3.3.4-6]
@@ -144,7 +148,10 @@ impl Core {
         if topic.len() >= self.limits.topic_levels_max
             && topic.bytes().filter(|&byte| byte == b'/').count() >= self.limits.topic_levels_max
         {
-            return Err((ReasonCode::TopicNameInvalid, "the topic name has more levels than this server takes"));
+            return Err((
+                ReasonCode::TopicNameInvalid,
+                "the topic name has more levels than this server takes",
+            ));
         }
         // Topics that begin with $ are the server's own (4.7.2): a client must not be able to forge them.
         if topic.starts_with('$') {

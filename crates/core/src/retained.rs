@@ -179,8 +179,7 @@ impl Walk {
             Step::At(node, depth) => match self.levels.get(depth) {
                 None => return Some(node),
                 Some(WalkLevel::Text(text)) => {
-                    let child = tree.level(text).and_then(|level| tree.child(node, level));
-                    self.stack.extend(child.map(|child| Step::At(child, depth + 1)));
+                    self.stack.extend(tree.child(node, text).map(|child| Step::At(child, depth + 1)));
                 }
                 Some(WalkLevel::Plus) => {
                     self.stack.extend(tree.first_child(node).map(|child| Step::Siblings(child, depth)));

@@ -3,7 +3,8 @@
 //!
 //! An entry carries the version of the tree that it was computed from. Any change of a subscription makes the
 //! next message on each topic compute its route anew, into the same memory. Two generations bound the cache:
-//! when the young one is full it becomes the old one, and what is not asked for again is forgotten with it.
+//! when the young one is full it becomes the old one, and what is not asked for again is forgotten with it. A
+//! topic enters when it comes for the second time: remembering one that never repeats costs more than matching.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -12,7 +13,7 @@ use tidegate_mqtt::QoS;
 
 use crate::group::GroupKey;
 use crate::subscription::FilterNode;
-use crate::tree::{Level, LevelTree};
+use crate::tree::{LevelTree, NameLevel};
 
 /// The subscriptions of one organisation on one shard, and the routes computed from them.
 pub(crate) struct Routes {
@@ -21,6 +22,10 @@ pub(crate) struct Routes {
     young: Generation,
     old: Generation,
     generation_bytes_max: usize,
+    /// Marks of topics that are not worth remembering yet; see [`Routes::admit`].
+    seen: Box<[u32]>,
+    /// The route of such a topic, for the length of one message.
+    passing: Route,
     hasher: FixedState,
     scratch: Scratch,
 }
@@ -33,7 +38,7 @@ struct Generation {
 
 #[derive(Default)]
 struct Scratch {
-    levels: Vec<Level>,
+    levels: Vec<NameLevel>,
     found: Vec<Found>,
 }
 
@@ -48,8 +53,10 @@ struct Found {
 }
 
 /// Who receives the messages of one topic.
+#[derive(Default)]
 pub(crate) struct Route {
     topic: Box<str>,
+    /// Of the tree that it was computed from; 0 is none.
     version: u64,
     pub(crate) recipients: Vec<Recipient>,
     /// Subscription Identifiers of all recipients, one behind the other.
@@ -100,7 +107,9 @@ impl Routes {
     pub(crate) fn new(seed: u64, bytes_max: usize) -> Self {
         Self {
             tree: LevelTree::new(seed),
-            version: 0,
+            version: 1,
+            seen: vec![0; SEEN_SLOTS].into_boxed_slice(),
+            passing: Route::default(),
             young: Generation::default(),
             old: Generation::default(),
             generation_bytes_max: bytes_max / 2,
@@ -123,59 +132,58 @@ impl Routes {
     #[inline]
     pub(crate) fn of(&mut self, topic: &str) -> &Route {
         let hash = self.hasher.hash_one(topic.as_bytes());
-        let found = self.young.index.find_entry(hash, |route| *route.topic == *topic);
-        // The borrow checker wants the hit looked up again on the way out; a miss is the rarer case.
-        if found.is_err() {
-            self.admit(hash, topic);
+        if self.young.index.find(hash, |route| *route.topic == *topic).is_none() && !self.admit(hash, topic) {
+            compute(&mut self.passing, topic, &self.tree, &mut self.scratch);
+            return &self.passing;
         }
         let (tree, version, scratch) = (&self.tree, self.version, &mut self.scratch);
-        // Invariant: `admit` has just inserted the topic if it was not there.
-        #[allow(clippy::expect_used, reason = "an invariant of this function")]
-        let route = self
-            .young
-            .index
-            .find_mut(hash, |route| *route.topic == *topic)
-            .expect("the route was admitted above");
+        // Found once more: the borrow checker cannot see that the first find may lend the route out.
+        let Some(route) = self.young.index.find_mut(hash, |route| *route.topic == *topic) else {
+            return &self.passing;
+        };
         if route.version != version {
             let before = route.bytes();
-            compute(route, tree, scratch);
+            compute(route, topic, tree, scratch);
             route.version = version;
             self.young.bytes = self.young.bytes.saturating_sub(before) + route.bytes();
         }
         route
     }
 
-    /// Moves the topic's route from the old generation to the young one, or makes an uncomputed one.
-    fn admit(&mut self, hash: u64, topic: &str) {
+    /// Takes the topic into the young generation, from the old one or anew. `false`: it was not seen lately, so
+    /// it is not worth remembering yet. Topics that never repeat would otherwise push out those that do.
+    fn admit(&mut self, hash: u64, topic: &str) -> bool {
         if self.young.bytes > self.generation_bytes_max {
             self.old = std::mem::take(&mut self.young);
         }
         let route = match self.old.index.find_entry(hash, |route| *route.topic == *topic) {
             Ok(entry) => entry.remove().0,
-            Err(_) => Box::new(Route {
-                topic: topic.into(),
-                version: u64::MAX,
-                recipients: Vec::new(),
-                identifiers: Vec::new(),
-                groups: Vec::new(),
-                remote: 0,
-                remote_durable: 0,
-            }),
+            Err(_) => {
+                let mark = (hash >> 32) as u32 | 1;
+                if std::mem::replace(&mut self.seen[hash as usize % SEEN_SLOTS], mark) != mark {
+                    return false;
+                }
+                Box::new(Route { topic: topic.into(), ..Route::default() })
+            }
         };
         self.young.bytes += route.bytes();
         let hasher = &self.hasher;
         self.young.index.insert_unique(hash, route, |route| hasher.hash_one(route.topic.as_bytes()));
+        true
     }
 }
 
-fn compute(route: &mut Route, tree: &LevelTree<FilterNode>, scratch: &mut Scratch) {
+/// Marks of topics that came by once; two that share a slot only delay each other's admission.
+const SEEN_SLOTS: usize = 16 * 1024;
+
+fn compute(route: &mut Route, topic: &str, tree: &LevelTree<FilterNode>, scratch: &mut Scratch) {
     route.recipients.clear();
     route.identifiers.clear();
     route.groups.clear();
     (route.remote, route.remote_durable) = (0, 0);
     scratch.found.clear();
-    tree.levels_of(&route.topic, &mut scratch.levels);
-    tree.visit_filters_of(&scratch.levels, route.topic.starts_with('$'), &mut |node| {
+    tree.levels_of(topic, &mut scratch.levels);
+    tree.visit_filters_of(topic, &scratch.levels, &mut |node| {
         let node = tree.value(node);
         route.remote |= node.remote();
         route.remote_durable |= node.remote_durable();

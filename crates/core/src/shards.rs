@@ -36,7 +36,12 @@ impl Batch {
         self.messages.push(message);
     }
 
-    pub(crate) fn push_publish(&mut self, organisation: OrganisationId, message: &Message<'_>, errand: Errand) {
+    pub(crate) fn push_publish(
+        &mut self,
+        organisation: OrganisationId,
+        message: &Message<'_>,
+        errand: Errand,
+    ) {
         let from = self.bytes.len();
         self.bytes.extend_from_slice(message.topic.as_bytes());
         self.bytes.extend_from_slice(message.properties);

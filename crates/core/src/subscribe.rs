@@ -101,7 +101,10 @@ impl Core {
     /// The whole packet is looked at before any of it is done.
     fn check_filters(&self, subscribe: &Subscribe<'_>) -> Result<(), (ReasonCode, &'static str)> {
         if subscribe.properties.user_property_count() > self.limits.user_properties_max {
-            return Err((ReasonCode::QuotaExceeded, "the packet has more user properties than this server takes"));
+            return Err((
+                ReasonCode::QuotaExceeded,
+                "the packet has more user properties than this server takes",
+            ));
         }
         for entry in subscribe.filters.iter() {
             match SharedFilter::parse(entry.filter) {
@@ -145,10 +148,10 @@ impl Core {
         };
         if session.subscription_count() >= filters_max {
             let known = match shared {
-                Some(shared) => {
-                    session.groups.contains(&GroupKey::new(self.seed, filter, shared.share_name))
+                Some(shared) => session.groups.contains(&GroupKey::new(self.seed, filter, shared.share_name)),
+                None => {
+                    own.routes.tree().find(filter).is_some_and(|node| session.subscriptions.contains(&node))
                 }
-                None => own.routes.tree().find(filter).is_some_and(|node| session.subscriptions.contains(&node)),
             };
             if !known {
                 return ReasonCode::QuotaExceeded;

@@ -40,7 +40,8 @@ impl Sys {
     }
 
     pub(crate) fn learn(&mut self, from: ShardId, organisation: OrganisationId, counters: &Counters) {
-        let known = self.reports.iter_mut().find(|(shard, other, _)| *shard == from && *other == organisation);
+        let known =
+            self.reports.iter_mut().find(|(shard, other, _)| *shard == from && *other == organisation);
         match known {
             Some((_, _, report)) => *report = counters.clone(),
             None => self.reports.push((from, organisation, counters.clone())),
@@ -164,11 +165,15 @@ impl Core {
 
         let uptime_secs = now.mono_ms.saturating_sub(sys.started.mono_ms) / 1000;
         let mut topics = vec![
-            ("$SYS/broker/version".to_owned(), concat!("tidegate version ", env!("CARGO_PKG_VERSION")).to_owned()),
+            (
+                "$SYS/broker/version".to_owned(),
+                concat!("tidegate version ", env!("CARGO_PKG_VERSION")).to_owned(),
+            ),
             ("$SYS/broker/uptime".to_owned(), format!("{uptime_secs} seconds")),
             ("$SYS/broker/clients/maximum".to_owned(), sys.clients_maximum.to_string()),
         ];
-        let numbers = NUMBERS.iter().map(|(name, read)| (format!("$SYS/broker/{name}"), read(&total).to_string()));
+        let numbers =
+            NUMBERS.iter().map(|(name, read)| (format!("$SYS/broker/{name}"), read(&total).to_string()));
         topics.extend(numbers);
         topics.extend(DropReason::ALL.iter().map(|&reason| {
             (format!("$SYS/broker/dropped/{}", reason.label()), total.dropped(reason).to_string())

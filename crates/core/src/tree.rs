@@ -7,58 +7,68 @@
 //!            ├─ +   value 2
 //!            └─ #   value 3
 //! ```
-//! Level texts are interned, so a node is a few numbers: its level, its parent and its siblings. The way down
-//! is one hash look-up of (parent, level) in a single table for the whole tree; the sibling list serves walks.
-//! Wildcards mean nothing here: [`LevelTree::visit_filters_of`] and the retained walk give them meaning.
+//! A node carries its level's text and its parent; the way down is one look-up of (parent, text) in a single
+//! hash table for the whole tree, so a level of a name costs two places of memory whatever its node's breadth.
+//! The sibling list serves walks. Wildcards mean nothing here: [`LevelTree::visit_filters_of`] and the retained
+//! walk give them meaning.
+
+use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
-use std::hash::BuildHasher;
+use slab::Slab;
 
 /// A node's place in the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct NodeId(u32);
-
-/// An interned level text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Level(u32);
-
-impl Level {
-    pub(crate) const PLUS: Level = Level(0);
-    pub(crate) const HASH: Level = Level(1);
-    /// A text that no node of the tree has.
-    const UNKNOWN: Level = Level(u32::MAX);
-}
 
 const NONE: u32 = u32::MAX;
 const ROOT: NodeId = NodeId(0);
 const HAS_PLUS: u8 = 1;
 const HAS_HASH: u8 = 2;
 
-struct Node<T> {
+/// What the way down looks at; small, so that many fit into the processor's caches.
+#[derive(Clone, Copy)]
+struct Key {
     parent: u32,
-    level: Level,
+    flags: u8,
+    /// Length of the level's text, or [`LONG`].
+    len: u8,
+    /// The text, or the number of a long one.
+    text: [u8; SHORT_TEXT_BYTES_MAX],
+}
+
+/// What walks look at.
+#[derive(Clone, Copy)]
+struct Links {
     first_child: u32,
     next_sibling: u32,
     previous_sibling: u32,
-    flags: u8,
-    value: T,
 }
 
-struct LevelText {
-    text: Box<str>,
-    nodes: u32,
+/// Longer texts are kept apart.
+const SHORT_TEXT_BYTES_MAX: usize = 14;
+const LONG: u8 = u8::MAX;
+
+/// One level of a Topic Name: its hash, and where it stands in the name.
+#[derive(Clone, Copy)]
+pub(crate) struct NameLevel {
+    hash: u64,
+    from: usize,
+    to: usize,
 }
 
 /// The tree. `T::default()` stands at nodes that hold nothing; `is_vacant` says which those are.
 pub(crate) struct LevelTree<T> {
-    nodes: Vec<Node<T>>,
+    keys: Vec<Key>,
+    links: Vec<Links>,
+    values: Vec<T>,
     free_nodes: Vec<u32>,
+    long_texts: Slab<Box<str>>,
     edges: HashTable<u32>,
-    levels: Vec<LevelText>,
-    free_levels: Vec<u32>,
-    level_index: HashTable<u32>,
     hasher: FixedState,
+    plus_hash: u64,
+    hash_hash: u64,
     /// While walks are under way nodes stay, so that a walk never steps onto a node that became another.
     pinned: usize,
     unpruned: Vec<NodeId>,
@@ -70,33 +80,24 @@ pub(crate) trait Vacant: Default {
 }
 
 impl<T: Vacant> LevelTree<T> {
+    /// `seed` makes the hashes unpredictable for peers, who choose the texts.
     pub(crate) fn new(seed: u64) -> Self {
-        let mut tree = Self {
-            nodes: Vec::new(),
+        let hasher = FixedState::with_seed(seed);
+        let root = Key { parent: NONE, flags: 0, len: 0, text: Default::default() };
+        let unlinked = Links { first_child: NONE, next_sibling: NONE, previous_sibling: NONE };
+        Self {
+            keys: vec![root],
+            links: vec![unlinked],
+            values: vec![T::default()],
+            long_texts: Slab::new(),
             free_nodes: Vec::new(),
             edges: HashTable::new(),
-            levels: Vec::new(),
-            free_levels: Vec::new(),
-            level_index: HashTable::new(),
-            hasher: FixedState::with_seed(seed),
+            plus_hash: hasher.hash_one("+".as_bytes()),
+            hash_hash: hasher.hash_one("#".as_bytes()),
+            hasher,
             pinned: 0,
             unpruned: Vec::new(),
-        };
-        // Invariant: the first two levels are `+` and `#`, held by the tree itself so that they never leave.
-        for text in ["+", "#"] {
-            let level = tree.intern(text);
-            tree.levels[level.0 as usize].nodes += 1;
         }
-        tree.nodes.push(Node {
-            parent: NONE,
-            level: Level::UNKNOWN,
-            first_child: NONE,
-            next_sibling: NONE,
-            previous_sibling: NONE,
-            flags: 0,
-            value: T::default(),
-        });
-        tree
     }
 
     pub(crate) fn root(&self) -> NodeId {
@@ -104,30 +105,25 @@ impl<T: Vacant> LevelTree<T> {
     }
 
     pub(crate) fn value(&self, node: NodeId) -> &T {
-        &self.nodes[node.0 as usize].value
+        &self.values[node.0 as usize]
     }
 
     pub(crate) fn value_mut(&mut self, node: NodeId) -> &mut T {
-        &mut self.nodes[node.0 as usize].value
+        &mut self.values[node.0 as usize]
     }
 
     /// The node of `path`, made if it is not there.
     pub(crate) fn insert(&mut self, path: &str) -> NodeId {
         let mut node = ROOT;
         for text in path.split('/') {
-            let level = self.intern(text);
-            node = self.child(node, level).unwrap_or_else(|| self.add_child(node, level));
+            node = self.child(node, text).unwrap_or_else(|| self.add_child(node, text));
         }
         node
     }
 
     /// The node of `path`, if it is there.
     pub(crate) fn find(&self, path: &str) -> Option<NodeId> {
-        let mut node = ROOT;
-        for text in path.split('/') {
-            node = self.child(node, self.level(text)?)?;
-        }
-        Some(node)
+        path.split('/').try_fold(ROOT, |node, text| self.child(node, text))
     }
 
     /// Removes `node` and the parents that only led to it, if they hold nothing. Call after emptying a value.
@@ -138,11 +134,10 @@ impl<T: Vacant> LevelTree<T> {
         }
         let mut node = node;
         while node != ROOT {
-            let entry = &self.nodes[node.0 as usize];
-            if entry.first_child != NONE || !entry.value.is_vacant() {
+            if self.links[node.0 as usize].first_child != NONE || !self.value(node).is_vacant() {
                 return;
             }
-            let parent = NodeId(entry.parent);
+            let parent = NodeId(self.keys[node.0 as usize].parent);
             self.remove_leaf(node);
             node = parent;
         }
@@ -159,74 +154,84 @@ impl<T: Vacant> LevelTree<T> {
         if self.pinned == 0 {
             for node in std::mem::take(&mut self.unpruned) {
                 // A node may be listed twice; a freed one has lost its parent.
-                if self.nodes[node.0 as usize].parent != NONE {
+                if self.keys[node.0 as usize].parent != NONE {
                     self.prune(node);
                 }
             }
         }
     }
 
-    /// The levels of a Topic Name, for [`LevelTree::visit_filters_of`]; levels that no filter has stay unknown.
-    pub(crate) fn levels_of(&self, name: &str, levels: &mut Vec<Level>) {
+    /// The levels of a Topic Name, for [`LevelTree::visit_filters_of`].
+    pub(crate) fn levels_of(&self, name: &str, levels: &mut Vec<NameLevel>) {
         levels.clear();
-        levels.extend(name.split('/').map(|text| self.level(text).unwrap_or(Level::UNKNOWN)));
+        let mut from = 0;
+        for text in name.split('/') {
+            let to = from + text.len();
+            levels.push(NameLevel { hash: self.hasher.hash_one(text.as_bytes()), from, to });
+            from = to + 1;
+        }
     }
 
-    /// Calls `visit` for the node of every filter that matches the name with these levels (section 4.7).
-    /// `dollar`: the name begins with `$`, so leading wildcards do not match it. [MQTT5-4.7.2-1]
-    pub(crate) fn visit_filters_of(&self, levels: &[Level], dollar: bool, visit: &mut impl FnMut(NodeId)) {
-        self.descend(ROOT, levels, !dollar, visit);
+    /// Calls `visit` for the node of every filter that matches `name`, whose levels are `levels` (section 4.7).
+    pub(crate) fn visit_filters_of(&self, name: &str, levels: &[NameLevel], visit: &mut impl FnMut(NodeId)) {
+        // [MQTT5-4.7.2-1]: leading wildcards do not match a name that begins with $.
+        self.descend(ROOT, name.as_bytes(), levels, !name.starts_with('$'), visit);
     }
 
     /// As deep as the name has levels, which `topic_levels_max` bounds.
-    fn descend(&self, node: NodeId, levels: &[Level], wildcards: bool, visit: &mut impl FnMut(NodeId)) {
-        let flags = self.nodes[node.0 as usize].flags;
+    fn descend(
+        &self,
+        node: NodeId,
+        name: &[u8],
+        levels: &[NameLevel],
+        wildcards: bool,
+        visit: &mut impl FnMut(NodeId),
+    ) {
+        let flags = self.keys[node.0 as usize].flags;
         if wildcards && flags & HAS_HASH != 0 {
             // "a/#" matches "a" too, so `#` is looked for before the end of the name is.
-            self.child(node, Level::HASH).into_iter().for_each(&mut *visit);
+            self.child_with_hash(node, self.hash_hash, b"#").into_iter().for_each(&mut *visit);
         }
-        let Some((&level, rest)) = levels.split_first() else {
+        let Some((level, rest)) = levels.split_first() else {
             visit(node);
             return;
         };
         if wildcards
             && flags & HAS_PLUS != 0
-            && let Some(child) = self.child(node, Level::PLUS)
+            && let Some(child) = self.child_with_hash(node, self.plus_hash, b"+")
         {
-            self.descend(child, rest, true, visit);
+            self.descend(child, name, rest, true, visit);
         }
-        if level != Level::UNKNOWN
-            && let Some(child) = self.child(node, level)
-        {
-            self.descend(child, rest, true, visit);
+        if let Some(child) = self.child_with_hash(node, level.hash, &name[level.from..level.to]) {
+            self.descend(child, name, rest, true, visit);
         }
     }
 
-    /// The level of `text`, if any node has it.
-    pub(crate) fn level(&self, text: &str) -> Option<Level> {
-        let hash = self.hasher.hash_one(text.as_bytes());
-        self.level_index.find(hash, |&index| &*self.levels[index as usize].text == text).map(|&index| Level(index))
+    /// The child of `node` whose level is `text`.
+    pub(crate) fn child(&self, node: NodeId, text: &str) -> Option<NodeId> {
+        self.child_with_hash(node, self.hasher.hash_one(text.as_bytes()), text.as_bytes())
     }
 
-    pub(crate) fn child(&self, node: NodeId, level: Level) -> Option<NodeId> {
-        let found = self.edges.find(edge_hash(node, level), |&child| {
-            let child = &self.nodes[child as usize];
-            child.parent == node.0 && child.level == level
+    fn child_with_hash(&self, node: NodeId, hash: u64, text: &[u8]) -> Option<NodeId> {
+        let found = self.edges.find(edge_hash(node.0, hash), |&child| {
+            let key = &self.keys[child as usize];
+            key.parent == node.0 && text_of(key, &self.long_texts) == text
         });
         found.map(|&child| NodeId(child))
     }
 
     pub(crate) fn first_child(&self, node: NodeId) -> Option<NodeId> {
-        optional(self.nodes[node.0 as usize].first_child)
+        optional(self.links[node.0 as usize].first_child)
     }
 
     pub(crate) fn next_sibling(&self, node: NodeId) -> Option<NodeId> {
-        optional(self.nodes[node.0 as usize].next_sibling)
+        optional(self.links[node.0 as usize].next_sibling)
     }
 
     /// The text of a node's level.
     pub(crate) fn text(&self, node: NodeId) -> &str {
-        &self.levels[self.nodes[node.0 as usize].level.0 as usize].text
+        // Invariant: the bytes were a `&str` when the node was made.
+        std::str::from_utf8(text_of(&self.keys[node.0 as usize], &self.long_texts)).unwrap_or_default()
     }
 
     /// The whole path of a node, as it was inserted.
@@ -235,7 +240,7 @@ impl<T: Vacant> LevelTree<T> {
         let mut at = node;
         while at != ROOT {
             levels.push(self.text(at));
-            at = NodeId(self.nodes[at.0 as usize].parent);
+            at = NodeId(self.keys[at.0 as usize].parent);
         }
         levels.reverse();
         levels.join("/")
@@ -244,121 +249,106 @@ impl<T: Vacant> LevelTree<T> {
     /// How many nodes there are, the root not counted.
     #[cfg(test)]
     pub(crate) fn node_count(&self) -> usize {
-        self.nodes.len() - self.free_nodes.len() - 1
+        self.keys.len() - self.free_nodes.len() - 1
     }
 
-    fn intern(&mut self, text: &str) -> Level {
-        if let Some(level) = self.level(text) {
-            return level;
-        }
-        let entry = LevelText { text: text.into(), nodes: 0 };
-        let index = match self.free_levels.pop() {
-            Some(index) => {
-                self.levels[index as usize] = entry;
-                index
-            }
-            None => {
-                self.levels.push(entry);
-                (self.levels.len() - 1) as u32
-            }
-        };
-        let (levels, hasher) = (&self.levels, &self.hasher);
-        let hash_of = |&index: &u32| hasher.hash_one(levels[index as usize].text.as_bytes());
-        self.level_index.insert_unique(hasher.hash_one(text.as_bytes()), index, hash_of);
-        Level(index)
-    }
-
-    fn add_child(&mut self, parent: NodeId, level: Level) -> NodeId {
-        let next_sibling = self.nodes[parent.0 as usize].first_child;
-        let node = Node {
-            parent: parent.0,
-            level,
-            first_child: NONE,
-            next_sibling,
-            previous_sibling: NONE,
-            flags: 0,
-            value: T::default(),
-        };
+    fn add_child(&mut self, parent: NodeId, text: &str) -> NodeId {
+        let next_sibling = self.links[parent.0 as usize].first_child;
+        let key = self.make_key(parent, text);
+        let links = Links { first_child: NONE, next_sibling, previous_sibling: NONE };
         let index = match self.free_nodes.pop() {
             Some(index) => {
-                self.nodes[index as usize] = node;
+                self.keys[index as usize] = key;
+                self.links[index as usize] = links;
                 index
             }
             None => {
-                self.nodes.push(node);
-                (self.nodes.len() - 1) as u32
+                self.keys.push(key);
+                self.links.push(links);
+                self.values.push(T::default());
+                (self.keys.len() - 1) as u32
             }
         };
         if let Some(sibling) = optional(next_sibling) {
-            self.nodes[sibling.0 as usize].previous_sibling = index;
+            self.links[sibling.0 as usize].previous_sibling = index;
         }
-        let entry = &mut self.nodes[parent.0 as usize];
-        entry.first_child = index;
-        entry.flags |= wildcard_flag(level);
-        self.levels[level.0 as usize].nodes += 1;
-        let nodes = &self.nodes;
-        let hash_of = |&child: &u32| {
-            let child = &nodes[child as usize];
-            edge_hash(NodeId(child.parent), child.level)
+        self.links[parent.0 as usize].first_child = index;
+        self.keys[parent.0 as usize].flags |= wildcard_flag(text);
+        let (keys, hasher, long_texts) = (&self.keys, &self.hasher, &self.long_texts);
+        let hash_of = |child: u32| {
+            let key = &keys[child as usize];
+            edge_hash(key.parent, hasher.hash_one(text_of(key, long_texts)))
         };
-        self.edges.insert_unique(edge_hash(parent, level), index, hash_of);
+        self.edges.insert_unique(hash_of(index), index, |&child| hash_of(child));
         NodeId(index)
+    }
+
+    fn make_key(&mut self, parent: NodeId, text: &str) -> Key {
+        let mut key = Key { parent: parent.0, flags: 0, len: text.len() as u8, text: Default::default() };
+        match key.text.get_mut(..text.len()) {
+            Some(short) => short.copy_from_slice(text.as_bytes()),
+            None => {
+                key.len = LONG;
+                let number = self.long_texts.insert(text.into()) as u32;
+                key.text[..4].copy_from_slice(&number.to_ne_bytes());
+            }
+        }
+        key
     }
 
     fn remove_leaf(&mut self, node: NodeId) {
         let index = node.0;
-        let Node { parent, level, next_sibling, previous_sibling, .. } = self.nodes[index as usize];
-        if let Ok(edge) = self.edges.find_entry(edge_hash(NodeId(parent), level), |&child| child == index) {
+        let key = self.keys[index as usize];
+        let Links { next_sibling, previous_sibling, .. } = self.links[index as usize];
+        let flag = wildcard_flag(self.text(node));
+        let hash = edge_hash(key.parent, self.hasher.hash_one(text_of(&key, &self.long_texts)));
+        if let Ok(edge) = self.edges.find_entry(hash, |&child| child == index) {
             edge.remove();
         }
         match optional(previous_sibling) {
-            Some(previous) => self.nodes[previous.0 as usize].next_sibling = next_sibling,
-            None => self.nodes[parent as usize].first_child = next_sibling,
+            Some(previous) => self.links[previous.0 as usize].next_sibling = next_sibling,
+            None => self.links[key.parent as usize].first_child = next_sibling,
         }
         if let Some(next) = optional(next_sibling) {
-            self.nodes[next.0 as usize].previous_sibling = previous_sibling;
+            self.links[next.0 as usize].previous_sibling = previous_sibling;
         }
-        self.nodes[parent as usize].flags &= !wildcard_flag(level);
-        let entry = &mut self.nodes[index as usize];
-        entry.parent = NONE;
-        entry.value = T::default();
+        self.keys[key.parent as usize].flags &= !flag;
+        if let Some(number) = long_number(&key) {
+            self.long_texts.try_remove(number);
+        }
+        self.keys[index as usize] = Key { parent: NONE, flags: 0, len: 0, text: Default::default() };
+        self.values[index as usize] = T::default();
         self.free_nodes.push(index);
-        self.release_level(level);
     }
+}
 
-    fn release_level(&mut self, level: Level) {
-        let entry = &mut self.levels[level.0 as usize];
-        entry.nodes -= 1;
-        if entry.nodes > 0 {
-            return;
-        }
-        let text = std::mem::take(&mut entry.text);
-        let hash = self.hasher.hash_one(text.as_bytes());
-        if let Ok(found) = self.level_index.find_entry(hash, |&index| index == level.0) {
-            found.remove();
-        }
-        self.free_levels.push(level.0);
+fn text_of<'a>(key: &'a Key, long_texts: &'a Slab<Box<str>>) -> &'a [u8] {
+    match long_number(key) {
+        None => &key.text[..usize::from(key.len)],
+        Some(number) => long_texts.get(number).map_or(&[], |text| text.as_bytes()),
     }
+}
+
+fn long_number(key: &Key) -> Option<usize> {
+    let [a, b, c, d, ..] = key.text;
+    (key.len == LONG).then_some(u32::from_ne_bytes([a, b, c, d]) as usize)
 }
 
 fn optional(index: u32) -> Option<NodeId> {
     (index != NONE).then_some(NodeId(index))
 }
 
-fn wildcard_flag(level: Level) -> u8 {
-    match level {
-        Level::PLUS => HAS_PLUS,
-        Level::HASH => HAS_HASH,
+fn wildcard_flag(text: &str) -> u8 {
+    match text {
+        "+" => HAS_PLUS,
+        "#" => HAS_HASH,
         _ => 0,
     }
 }
 
-/// Both halves are small dense numbers of our own, so a multiplication spreads them well enough; a peer
-/// chooses texts, not these numbers.
-fn edge_hash(parent: NodeId, level: Level) -> u64 {
-    let key = u64::from(parent.0) << 32 | u64::from(level.0);
-    let product = u128::from(key ^ 0x9E37_79B9_7F4A_7C15) * 0xD6E8_FEB8_6659_FD93_u128;
-    (product >> 64) as u64 ^ product as u64
+/// The text's hash is seeded already; the parent is a small number of our own that only has to be spread.
+fn edge_hash(parent: u32, text_hash: u64) -> u64 {
+    (text_hash ^ u64::from(parent)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26) ^ text_hash
 }
 
 #[cfg(test)]

@@ -108,7 +108,8 @@ impl Window {
     /// Ends an exchange and frees its identifier.
     pub(crate) fn finish(&mut self, identifier: PacketIdentifier) -> Option<Exchange> {
         let at = distance(self.first, identifier.0);
-        let exchange = self.exchanges.get_mut(at).filter(|exchange| exchange.awaiting != Awaiting::Nothing)?;
+        let exchange =
+            self.exchanges.get_mut(at).filter(|exchange| exchange.awaiting != Awaiting::Nothing)?;
         let finished = exchange.clone_out();
         if finished.sent {
             self.in_flight -= 1;
@@ -153,7 +154,9 @@ impl Window {
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Exchange> {
         self.in_flight = 0;
         self.resend_from = 0;
-        std::mem::take(&mut self.exchanges).into_iter().filter(|exchange| exchange.awaiting != Awaiting::Nothing)
+        std::mem::take(&mut self.exchanges)
+            .into_iter()
+            .filter(|exchange| exchange.awaiting != Awaiting::Nothing)
     }
 
     /// Memory of a burst is given back.

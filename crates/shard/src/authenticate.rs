@@ -43,7 +43,10 @@ impl Authenticate for Anonymous {
         Some(Verdict(if self.allowed {
             Ok(Principal::anonymous(request.user_name.as_deref()))
         } else {
-            Err((tidegate_core::ReasonCode::NotAuthorized, "anonymous access is off and there are no credentials"))
+            Err((
+                tidegate_core::ReasonCode::NotAuthorized,
+                "anonymous access is off and there are no credentials",
+            ))
         }))
     }
 }

@@ -76,7 +76,8 @@ fn a_second_connection_takes_the_session_over() {
 fn a_will_waits_for_its_delay_and_is_cancelled_by_a_return() {
     let mut will = PropertyBuf::new();
     will.number(PropertyId::WillDelayInterval, 10);
-    let options = ConnectOptions { will: Some(("w", b"gone", QoS::AtLeastOnce, false, will)), ..durable_v5() };
+    let options =
+        ConnectOptions { will: Some(("w", b"gone", QoS::AtLeastOnce, false, will)), ..durable_v5() };
     for shards in [1, 2, 5] {
         let mut world = World::new(shards);
         world.connect("s", &v5());

@@ -44,8 +44,20 @@ struct Client {
 /// A packet that a client got, owned so that tests can compare it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Got {
-    ConnAck { session_present: bool, reason: ReasonCode, properties: Vec<u8> },
-    Publish { topic: String, payload: Vec<u8>, qos: QoS, dup: bool, retain: bool, id: u16, properties: Vec<u8> },
+    ConnAck {
+        session_present: bool,
+        reason: ReasonCode,
+        properties: Vec<u8>,
+    },
+    Publish {
+        topic: String,
+        payload: Vec<u8>,
+        qos: QoS,
+        dup: bool,
+        retain: bool,
+        id: u16,
+        properties: Vec<u8>,
+    },
     PubAck(u16, ReasonCode),
     PubRec(u16, ReasonCode),
     PubRel(u16, ReasonCode),
@@ -66,7 +78,13 @@ pub(crate) struct ConnectOptions<'a> {
 }
 
 pub(crate) fn v5() -> ConnectOptions<'static> {
-    ConnectOptions { version: Version::V5, clean: true, keep_alive: 0, properties: PropertyBuf::new(), will: None }
+    ConnectOptions {
+        version: Version::V5,
+        clean: true,
+        keep_alive: 0,
+        properties: PropertyBuf::new(),
+        will: None,
+    }
 }
 
 pub(crate) fn v3() -> ConnectOptions<'static> {
@@ -81,7 +99,13 @@ impl World {
     pub(crate) fn with_limits(shards: u8, limits: Limits) -> Self {
         let now = Now { mono_ms: 1_000, unix_ms: 1_700_000_000_000 };
         let core = |shard| {
-            Core::new(CoreConfig { shard: ShardId(shard), shards, limits: limits.clone(), seed: 99, started: now })
+            Core::new(CoreConfig {
+                shard: ShardId(shard),
+                shards,
+                limits: limits.clone(),
+                seed: 99,
+                started: now,
+            })
         };
         Self {
             cores: (0..shards).map(core).collect(),
@@ -229,7 +253,12 @@ impl World {
         packet_identifier.map_or(0, PacketIdentifier::get)
     }
 
-    pub(crate) fn ack(&mut self, name: &str, id: u16, packet: fn(Acknowledgement<'static>) -> Packet<'static>) {
+    pub(crate) fn ack(
+        &mut self,
+        name: &str,
+        id: u16,
+        packet: fn(Acknowledgement<'static>) -> Packet<'static>,
+    ) {
         self.send(name, &packet(Acknowledgement::success(PacketIdentifier::new(id).unwrap())));
     }
 
@@ -398,14 +427,17 @@ impl World {
         let core = &mut self.cores[shard];
         core.begin_write(id);
         let Some(outbound) = core.outbound(id) else { return false };
-        let Some(client) = self.clients.values_mut().find(|client| client.connection == id) else { return false };
+        let Some(client) = self.clients.values_mut().find(|client| client.connection == id) else {
+            return false;
+        };
         if client.stalled || outbound.is_empty() {
             return false;
         }
         let mut slices = [IoSlice::new(&[]); 16];
         let used = outbound.fill(&mut slices);
         let taken = self.write_bytes_max.unwrap_or(usize::MAX);
-        let bytes: Vec<u8> = slices[..used].iter().flat_map(|slice| slice.iter().copied()).take(taken).collect();
+        let bytes: Vec<u8> =
+            slices[..used].iter().flat_map(|slice| slice.iter().copied()).take(taken).collect();
         client.received.extend_from_slice(&bytes);
         self.handle(shard, Input::Written { connection: id, bytes: bytes.len() });
         // As the shell does: what the kernel did not take is offered again.
@@ -481,7 +513,8 @@ impl Got {
             Got::UnsubAck(id, codes) => Packet::UnsubAck(list(id, codes)).encode(version, out),
             Got::PingResp => Packet::PingResp.encode(version, out),
             Got::Disconnect(reason) => {
-                Packet::Disconnect(Disconnect { reason: *reason, properties: Properties::NONE }).encode(version, out);
+                Packet::Disconnect(Disconnect { reason: *reason, properties: Properties::NONE })
+                    .encode(version, out);
             }
         }
     }
