@@ -49,3 +49,27 @@ pub(crate) fn put_string(out: &mut Vec<u8>, text: &str) {
     // Cut between characters: half a character would make the whole packet malformed.
     put_binary(out, &text.as_bytes()[..text.floor_char_boundary(usize::from(u16::MAX))]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_too_long_is_cut_between_two_characters() {
+        // Two bytes each, so that byte 65,535 is the middle of a character.
+        let text = "é".repeat(40_000);
+        let mut out = Vec::new();
+        put_string(&mut out, &text);
+        assert_eq!(out[..2], 65_534u16.to_be_bytes());
+        assert_eq!(std::str::from_utf8(&out[2..]), Ok(&text[..65_534]));
+    }
+
+    #[test]
+    fn the_length_of_a_variable_byte_integer_is_that_of_its_bytes() {
+        for value in [0, 0x7F, 0x80, 0x3FFF, 0x4000, 0x1F_FFFF, 0x20_0000, VARIABLE_BYTE_INTEGER_MAX] {
+            let mut out = Vec::new();
+            put_variable_byte_integer(&mut out, value);
+            assert_eq!(out.len(), variable_byte_integer_len(value), "{value}");
+        }
+    }
+}
