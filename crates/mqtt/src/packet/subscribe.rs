@@ -155,7 +155,11 @@ impl<'a> Subscribe<'a> {
         let mut entries = Reader::new(bytes);
         let mut count = 0;
         while !entries.is_empty() {
-            read_entry(&mut entries, version)?;
+            let entry = read_entry(&mut entries, version)?;
+            // [MQTT5-3.8.3-4]
+            if entry.options.no_local && entry.filter.starts_with("$share/") {
+                return Err(DecodeError::protocol("no local is set on a shared subscription"));
+            }
             count += 1;
         }
         if count == 0 {

@@ -74,6 +74,18 @@ fn every_subscription_option_of_5() {
 }
 
 #[test]
+fn no_local_is_not_set_on_a_shared_subscription() {
+    protocol_error(V5, "82 .. 000A [ ] '$share/g/a' 04"); // [MQTT5-3.8.3-4]
+    protocol_error(V5, "82 .. 000A [ ] 'a' 00 '$share/g/a' 2E"); // [MQTT5-3.8.3-4]
+    for text in
+        ["82 .. 000A [ ] '$share/g/a' 2A", "82 .. 000A [ ] '$shared/g/a' 04", "82 .. 000A [ ] '$share' 04"]
+    {
+        let wire = bytes(text);
+        assert!(decode(&wire, Version::V5).is_ok(), "{text}");
+    }
+}
+
+#[test]
 fn a_requested_qos_before_5_has_no_other_bits() {
     for byte in 3..=255u8 {
         malformed(V311, &format!("82 .. 000A 'a' {byte:02X}")); // [MQTT3-3.8.3-4]
