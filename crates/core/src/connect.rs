@@ -1,7 +1,9 @@
 //! CONNECT (section 3.1): read, authenticated, handed to the shard that owns the session, accepted.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use tidegate_mqtt::frame::Frame;
 use tidegate_mqtt::{
     ConnAck, Connect, Packet, PacketType, Properties, PropertyBuf, PropertyId, ReasonCode, Version,
@@ -187,10 +189,12 @@ impl Core {
 
     /// An identifier that no client chose and that belongs to this shard. [MQTT5-3.1.3-6] [MQTT3-3.1.3-6]
     fn assign_identifier(&mut self, organisation: OrganisationId) -> String {
+        // Tells processes apart without telling the seed.
+        let process = FixedState::with_seed(self.seed).hash_one("assigned identifiers");
         loop {
             self.identifiers_assigned += 1;
             let number = self.identifiers_assigned * u64::from(self.shards) + u64::from(self.shard.0);
-            let identifier = format!("auto-{:016x}-{number}", self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            let identifier = format!("auto-{process:016x}-{number}");
             let taken = self.organisation(organisation).sessions.find(&identifier).is_some();
             if !taken && self.owner_of_client(organisation, &identifier) == self.shard {
                 return identifier;

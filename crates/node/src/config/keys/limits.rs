@@ -174,7 +174,7 @@ pub(super) const LIMITS: &[Key] = &[
     at_restart(limit(
         "limits.match_cache_bytes",
         Number::U64(|c| &mut c.limits.match_cache_bytes),
-        (64 * MIB, 0, TIB),
+        (8 * MIB, 0, TIB),
         "Memory of each shard for the recipients of topics it has seen; 0 computes them for each message.",
         "the older half is forgotten and computed again when needed",
     )),
