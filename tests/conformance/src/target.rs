@@ -85,7 +85,7 @@ impl Target {
         let data_dir = TempDir::new().expect("a temporary directory can be made");
         let config = data_dir.path().join("tidegate.toml");
         let data = data_dir.path().join("data");
-        let text = format!("data_dir = {data:?}\n[[listener]]\naddress = \"127.0.0.1:0\"\n{toml}\n");
+        let text = format!("data_dir = {data:?}\n{toml}\n[[listener]]\naddress = \"127.0.0.1:0\"\n");
         std::fs::write(&config, text).expect("the configuration can be written");
         let program = program();
         let mut child = Command::new(&program)

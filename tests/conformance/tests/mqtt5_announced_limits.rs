@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tidegate_conformance::{Packet, Property, Publish, Stopwatch, Version, World};
+use tidegate_conformance::{Filter, Packet, Property, Publish, Stopwatch, Subscribe, Version, World};
 
 #[test]
 fn a_narrow_receive_maximum_is_announced_and_enforced() {
@@ -109,6 +109,73 @@ fn a_queue_at_its_bound_drops_and_keeps_what_it_has() {
         back.expect_message(&n.to_string());
     }
     back.expect_nothing_before_ping();
+}
+
+#[test]
+fn filters_beyond_the_bound_of_a_subscribe_are_refused_one_by_one() {
+    let Some(world) = World::configured("[limits]\nfilters_per_subscribe_max = 2") else { return };
+    let mut client = world.client("c");
+    let filters: Vec<Filter> = ["a", "b", "c"].iter().map(|filter| Filter::new(filter, 1)).collect();
+    // [MQTT5-3.8.4-6]
+    assert_eq!(client.subscribe_with(&Subscribe::new(filters)).reasons, [0x01, 0x01, 0x97]);
+}
+
+#[test]
+fn filters_beyond_the_bound_of_a_session_are_refused_until_one_is_given_up() {
+    let Some(world) = World::configured("[limits]\nfilters_per_session_max = 2") else { return };
+    let mut client = world.client("c");
+    client.subscribe("a", 0);
+    client.subscribe("b", 0);
+    // [MQTT5-3.8.4-7]
+    assert_eq!(client.subscribe_with(&Subscribe::one(Filter::new("c", 0))).reasons, [0x97]);
+    client.subscribe("a", 1);
+    client.unsubscribe(&["b"]);
+    client.subscribe("c", 0);
+}
+
+#[test]
+fn topics_with_too_many_levels_are_refused() {
+    let Some(world) = World::configured("[limits]\ntopic_levels_max = 3") else { return };
+    let mut client = world.client("c");
+    client.subscribe("a/b/c", 0);
+    // [MQTT5-3.8.4-7]
+    assert_eq!(client.subscribe_with(&Subscribe::one(Filter::new("a/b/c/d", 0))).reasons, [0x8f]);
+    client.publish(Publish::new("a/b/c", "x"));
+    client.expect_message("x");
+    client.send_publish(&Publish::new("a/b/c/d", "x").qos(1).id(9));
+    match client.receive() {
+        // [MQTT5-3.4.2-1]
+        Packet::Puback(puback) => assert_eq!(puback.reason, 0x90),
+        Packet::Disconnect { reason, .. } => assert_eq!(reason, 0x90),
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+#[test]
+fn retained_messages_beyond_the_bound_are_delivered_and_not_kept() {
+    let Some(world) = World::configured("shards = 1\n[limits]\nretained_messages_max = 1") else { return };
+    let mut watcher = world.client("watcher");
+    watcher.subscribe("r/+", 0);
+    let mut publisher = world.client("pub");
+    for topic in ["r/1", "r/2"] {
+        publisher.publish(Publish::new(topic, topic).qos(1).retained());
+        watcher.expect_message(topic);
+    }
+    let mut late = world.client("late");
+    late.subscribe("r/+", 0);
+    late.expect_message("r/1");
+    late.expect_nothing_before_ping();
+}
+
+#[test]
+fn connections_beyond_the_bound_are_closed() {
+    let Some(world) = World::configured("[limits]\nconnections_max = 2") else { return };
+    let first = world.client("a");
+    let mut second = world.client("b");
+    world.attempt(&world.v5("c")).expect_not_connected();
+    second.expect_nothing_before_ping();
+    first.disconnect();
+    second.expect_nothing_before_ping();
 }
 
 #[test]

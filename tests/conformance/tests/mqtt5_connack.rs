@@ -1,5 +1,7 @@
 //! MQTT 5.0 chapters 3.1.4 and 3.2: how a CONNECT is answered, and what the CONNACK announces.
 
+use std::time::Duration;
+
 use tidegate_conformance::{
     Connect, Filter, Packet, Property, Publish, Subscribe, Will, World, disconnect, pingreq,
 };
@@ -255,6 +257,20 @@ fn a_refusal_fits_the_maximum_packet_size_of_the_client() {
     client.expect_not_connected();
     // [MQTT5-3.2.2-19] [MQTT5-3.2.2-20]
     assert!(client.largest(2) <= 24, "CONNACK of {} bytes", client.largest(2));
+}
+
+#[test]
+fn a_connack_that_would_not_fit_is_not_sent() {
+    let world = World::new();
+    for limit in [1, 4, 8, 12] {
+        let mut client = world.attempt(&world.v5("c").property(Property::MaximumPacketSize(limit)));
+        let answer = client.receive_within(Duration::from_secs(5));
+        // [MQTT5-3.1.2-24]
+        assert!(client.largest_packet() <= limit as usize, "a limit of {limit} and {answer:?}");
+        if answer.is_none() {
+            client.expect_closed();
+        }
+    }
 }
 
 #[test]

@@ -343,12 +343,11 @@ fn packets_are_understood_whatever_pieces_they_arrive_in() {
     }
     // [MQTT5-4.2.0-1]
     assert_eq!(client.expect_connack().reason, 0);
-    let mut many = Subscribe::one(Filter::new(&topic, 0)).bytes(1, Version::V5);
-    many.extend(Publish::new(&topic, "one").bytes(Version::V5));
+    client.subscribe(&topic, 0);
+    let mut many = Publish::new(&topic, "one").bytes(Version::V5);
     many.extend(Publish::new(&topic, "two").bytes(Version::V5));
     many.extend(pingreq());
     client.send(&many);
-    client.expect_suback(1);
     // [MQTT5-4.2.0-1]
     client.expect_message("one");
     // [MQTT5-4.2.0-1]
