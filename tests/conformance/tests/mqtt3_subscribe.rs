@@ -162,6 +162,23 @@ fn a_message_is_delivered_at_the_lower_of_both_qos() {
     }
 }
 
+#[test]
+fn a_retained_message_is_delivered_at_the_lower_of_both_qos() {
+    let world = World::new();
+    let mut client = world.connect(&world.v311("c"));
+    for published in 0..=2 {
+        let topic = world.topic(&format!("published{published}"));
+        client.publish(Publish::new(&topic, "kept").qos(published).retained());
+        for granted in 0..=2 {
+            client.subscribe(&topic, granted);
+            let publish = client.expect_message("kept");
+            // [MQTT3-3.8.4-6]
+            assert_eq!(publish.qos, granted.min(published), "published at {published}, granted {granted}");
+            client.acknowledge(&publish);
+        }
+    }
+}
+
 /// What the server says to this SUBSCRIBE: the return codes, or nothing when it closes instead.
 fn return_codes(client: &mut RawClient, filter: &str) -> Option<Vec<u8>> {
     let id = client.fresh_id();
