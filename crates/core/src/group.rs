@@ -95,7 +95,7 @@ impl Groups {
     ) {
         let group = self.by_key.entry(key).or_insert_with(|| {
             let node = tree.insert(filter);
-            tree.value_mut(node).groups.push(key);
+            tree.value_mut(node).add_group(key);
             let (filter, share_name) = (filter.into(), share_name.into());
             Group { node, filter, share_name, members: Vec::new(), next: 0 }
         });
@@ -119,11 +119,7 @@ impl Groups {
         if group.members.is_empty() {
             let node = group.node;
             self.by_key.remove(&key);
-            let groups = &mut tree.value_mut(node).groups;
-            groups.retain(|&other| other != key);
-            if groups.is_empty() {
-                *groups = Vec::new();
-            }
+            tree.value_mut(node).remove_group(key);
             tree.prune(node);
         }
         true

@@ -187,7 +187,7 @@ fn compute(route: &mut Route, topic: &str, tree: &LevelTree<FilterNode>, scratch
         let node = tree.value(node);
         route.remote |= node.remote();
         route.remote_durable |= node.remote_durable();
-        route.groups.extend_from_slice(&node.groups);
+        route.groups.extend_from_slice(node.groups());
         scratch.found.extend(node.subscriptions().iter().map(|subscription| Found {
             session: subscription.session,
             qos: subscription.qos,

@@ -26,11 +26,15 @@ const NONE: u32 = u32::MAX;
 const ROOT: NodeId = NodeId(0);
 const HAS_PLUS: u8 = 1;
 const HAS_HASH: u8 = 2;
+/// The first child is the only one: no need to look it up.
+const HAS_ONE_CHILD: u8 = 4;
 
 /// What the way down looks at; small, so that many fit into the processor's caches.
 #[derive(Clone, Copy)]
 struct Key {
     parent: u32,
+    /// The newest child; the others hang on it as siblings.
+    first_child: u32,
     flags: u8,
     /// Length of the level's text, or [`LONG`].
     len: u8,
@@ -41,7 +45,6 @@ struct Key {
 /// What walks look at.
 #[derive(Clone, Copy)]
 struct Links {
-    first_child: u32,
     next_sibling: u32,
     previous_sibling: u32,
 }
@@ -83,8 +86,8 @@ impl<T: Vacant> LevelTree<T> {
     /// `seed` makes the hashes unpredictable for peers, who choose the texts.
     pub(crate) fn new(seed: u64) -> Self {
         let hasher = FixedState::with_seed(seed);
-        let root = Key { parent: NONE, flags: 0, len: 0, text: Default::default() };
-        let unlinked = Links { first_child: NONE, next_sibling: NONE, previous_sibling: NONE };
+        let root = Key { parent: NONE, first_child: NONE, flags: 0, len: 0, text: Default::default() };
+        let unlinked = Links { next_sibling: NONE, previous_sibling: NONE };
         Self {
             keys: vec![root],
             links: vec![unlinked],
@@ -134,7 +137,7 @@ impl<T: Vacant> LevelTree<T> {
         }
         let mut node = node;
         while node != ROOT {
-            if self.links[node.0 as usize].first_child != NONE || !self.value(node).is_vacant() {
+            if self.keys[node.0 as usize].first_child != NONE || !self.value(node).is_vacant() {
                 return;
             }
             let parent = NodeId(self.keys[node.0 as usize].parent);
@@ -213,6 +216,12 @@ impl<T: Vacant> LevelTree<T> {
     }
 
     fn child_with_hash(&self, node: NodeId, hash: u64, text: &[u8]) -> Option<NodeId> {
+        let key = &self.keys[node.0 as usize];
+        if key.flags & HAS_ONE_CHILD != 0 {
+            // Distinct filters are chains, whose nodes were made together and lie together.
+            let child = key.first_child;
+            return (text_of(&self.keys[child as usize], &self.long_texts) == text).then_some(NodeId(child));
+        }
         let found = self.edges.find(edge_hash(node.0, hash), |&child| {
             let key = &self.keys[child as usize];
             key.parent == node.0 && text_of(key, &self.long_texts) == text
@@ -221,7 +230,7 @@ impl<T: Vacant> LevelTree<T> {
     }
 
     pub(crate) fn first_child(&self, node: NodeId) -> Option<NodeId> {
-        optional(self.links[node.0 as usize].first_child)
+        optional(self.keys[node.0 as usize].first_child)
     }
 
     pub(crate) fn next_sibling(&self, node: NodeId) -> Option<NodeId> {
@@ -253,9 +262,9 @@ impl<T: Vacant> LevelTree<T> {
     }
 
     fn add_child(&mut self, parent: NodeId, text: &str) -> NodeId {
-        let next_sibling = self.links[parent.0 as usize].first_child;
+        let next_sibling = self.keys[parent.0 as usize].first_child;
         let key = self.make_key(parent, text);
-        let links = Links { first_child: NONE, next_sibling, previous_sibling: NONE };
+        let links = Links { next_sibling, previous_sibling: NONE };
         let index = match self.free_nodes.pop() {
             Some(index) => {
                 self.keys[index as usize] = key;
@@ -272,8 +281,11 @@ impl<T: Vacant> LevelTree<T> {
         if let Some(sibling) = optional(next_sibling) {
             self.links[sibling.0 as usize].previous_sibling = index;
         }
-        self.links[parent.0 as usize].first_child = index;
-        self.keys[parent.0 as usize].flags |= wildcard_flag(text);
+        let parent_key = &mut self.keys[parent.0 as usize];
+        parent_key.first_child = index;
+        parent_key.flags |= wildcard_flag(text);
+        parent_key.flags &= !HAS_ONE_CHILD;
+        parent_key.flags |= if next_sibling == NONE { HAS_ONE_CHILD } else { 0 };
         let (keys, hasher, long_texts) = (&self.keys, &self.hasher, &self.long_texts);
         let hash_of = |child: u32| {
             let key = &keys[child as usize];
@@ -284,7 +296,9 @@ impl<T: Vacant> LevelTree<T> {
     }
 
     fn make_key(&mut self, parent: NodeId, text: &str) -> Key {
-        let mut key = Key { parent: parent.0, flags: 0, len: text.len() as u8, text: Default::default() };
+        let text_len = text.len() as u8;
+        let mut key =
+            Key { parent: parent.0, first_child: NONE, flags: 0, len: text_len, text: Default::default() };
         match key.text.get_mut(..text.len()) {
             Some(short) => short.copy_from_slice(text.as_bytes()),
             None => {
@@ -307,16 +321,21 @@ impl<T: Vacant> LevelTree<T> {
         }
         match optional(previous_sibling) {
             Some(previous) => self.links[previous.0 as usize].next_sibling = next_sibling,
-            None => self.links[key.parent as usize].first_child = next_sibling,
+            None => self.keys[key.parent as usize].first_child = next_sibling,
         }
         if let Some(next) = optional(next_sibling) {
             self.links[next.0 as usize].previous_sibling = previous_sibling;
         }
-        self.keys[key.parent as usize].flags &= !flag;
+        let first = self.keys[key.parent as usize].first_child;
+        let has_one = first != NONE && self.links[first as usize].next_sibling == NONE;
+        let parent_key = &mut self.keys[key.parent as usize];
+        parent_key.flags &= !(flag | HAS_ONE_CHILD);
+        parent_key.flags |= if has_one { HAS_ONE_CHILD } else { 0 };
         if let Some(number) = long_number(&key) {
             self.long_texts.try_remove(number);
         }
-        self.keys[index as usize] = Key { parent: NONE, flags: 0, len: 0, text: Default::default() };
+        self.keys[index as usize] =
+            Key { parent: NONE, first_child: NONE, flags: 0, len: 0, text: Default::default() };
         self.values[index as usize] = T::default();
         self.free_nodes.push(index);
     }
