@@ -20,8 +20,9 @@ impl Tally {
     /// Adds what a line of `cargo nextest` or `cargo test` counts; other lines count nothing.
     pub(crate) fn read(&mut self, line: &str) {
         let line = without_colours(line);
-        let line = line.trim();
-        if let Some((_, counts)) = line.strip_prefix("Summary [").and_then(|line| line.split_once(" run: ")) {
+        if let Some((_, counts)) =
+            line.trim().strip_prefix("Summary [").and_then(|line| line.split_once(" run: "))
+        {
             self.add(&without_remarks(counts), ',');
         } else if let Some((_, counts)) =
             line.strip_prefix("test result: ").and_then(|line| line.split_once(". "))
@@ -103,6 +104,12 @@ mod tests {
         let ok =
             "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 7 filtered out; finished in 0.10s";
         let failed = "test result: FAILED. 0 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.10s";
-        assert_eq!(tally(&[ok, failed, "test a::b ... ok"]), "3 passed, 2 failed, 1 skipped");
+        assert_eq!(tally(&[ok, failed, "test a::b ... ok\n"]), "3 passed, 2 failed, 1 skipped");
+    }
+
+    #[test]
+    fn what_a_failed_test_printed_is_not_counted_again() {
+        let shown = "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 53 filtered out\n";
+        assert_eq!(tally(&[shown]), "0 passed, 0 failed, 0 skipped");
     }
 }

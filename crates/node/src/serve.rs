@@ -54,7 +54,8 @@ fn prepare(config: &Config) -> Result<Prepared, Refusals> {
 /// From the first client to the last.
 fn serve(mut config: Config, reloader: &Reloader, prepared: Prepared) -> ExitCode {
     let Prepared { logging, listeners } = prepared;
-    let listening: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let listening: Vec<SocketAddr> =
+        listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let (sender, requests) = sync_channel(REQUESTS_MAX);
     // A full channel means that requests of the same kind wait already.
     let watch = signals::watch(move |request| {
@@ -81,7 +82,9 @@ fn serve(mut config: Config, reloader: &Reloader, prepared: Prepared) -> ExitCod
     broker.shut_down();
     match logging.lost_messages() {
         0 => {}
-        lost => terminal::complain(format!("{lost} log lines were dropped because nobody took them fast enough")),
+        lost => {
+            terminal::complain(format!("{lost} log lines were dropped because nobody took them fast enough"))
+        }
     }
     ExitCode::SUCCESS
 }

@@ -1,15 +1,58 @@
 //! The program from outside: exit codes, and what goes to standard output and standard error.
 
+use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
 
 fn tidegate(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    command(arguments).envs(variables.iter().copied()).output().expect("the program starts")
+}
+
+fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
     let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TIDEGATE_"));
     for (name, _) in ours {
         command.env_remove(name);
     }
-    command.args(arguments).envs(variables.iter().copied()).output().expect("the program starts")
+    command.args(arguments);
+    command
+}
+
+/// A broker that is ended with the test, whatever becomes of it.
+struct Serving(Child);
+
+impl Serving {
+    fn start(file: &Path) -> Self {
+        let mut command = command(&["serve", "--config"]);
+        let command = command.arg(file).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self(command.spawn().expect("the program starts"))
+    }
+
+    fn signal(&self, name: &str) {
+        let sent =
+            Command::new("kill").args([name, &self.0.id().to_string()]).status().expect("kill can be run");
+        assert!(sent.success());
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ended_already = self.0.kill();
+        let _status = self.0.wait();
+    }
+}
+
+/// Reads lines until one holds `expected`.
+fn await_line(lines: &mut impl BufRead, expected: &str) -> String {
+    let mut seen = String::new();
+    while lines.read_line(&mut seen).expect("the program writes UTF-8") > 0 {
+        let line = seen.lines().last().unwrap_or_default();
+        if line.contains(expected) {
+            return line.to_owned();
+        }
+    }
+    panic!("no line with {expected:?} in:\n{seen}");
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -71,4 +114,40 @@ fn a_taken_port_stops_the_start_and_names_its_holder() {
     assert!(complaint.contains(&format!("N0201 {address} is held by ")), "{complaint}");
     assert!(complaint.contains(&format!("(pid {})", std::process::id())), "{complaint}");
     assert!(complaint.contains("TIDEGATE_LISTENER="), "{complaint}");
+}
+
+#[test]
+fn sighup_reloads_what_it_can_and_sigterm_ends_in_good_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tidegate.toml");
+    let data = folder.path().join("data");
+    let write = |head: &str, tail: &str| {
+        let text = format!(
+            "data_dir = '{}'\n{head}\n[[listener]]\naddress = '127.0.0.1:0'\n{tail}\n",
+            data.display()
+        );
+        std::fs::write(&file, text).unwrap();
+    };
+    write("shards = 1", "");
+    let mut serving = Serving::start(&file);
+    let mut out = BufReader::new(serving.0.stdout.take().unwrap());
+    let mut log = BufReader::new(serving.0.stderr.take().unwrap());
+    let line = await_line(&mut out, "listening");
+    assert!(!line.ends_with(":0"), "the real port is shown: {line}");
+    assert!(data.is_dir());
+
+    write("shards = 2", "[limits]\ninflight_max = 7");
+    serving.signal("-HUP");
+    await_line(&mut log, "limits.inflight_max: 1024 -> 7");
+    await_line(&mut log, "waits for a restart: shards: 1 -> 2");
+
+    write("shards = 2", "[limit]");
+    serving.signal("-HUP");
+    await_line(&mut log, "nothing changed");
+
+    serving.signal("-TERM");
+    assert_eq!(serving.0.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    log.read_to_string(&mut rest).unwrap();
+    assert!(!rest.contains("panic"), "{rest}");
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
+use super::keys;
 use super::load::Loaded;
+use super::value::Value;
 use crate::refusal::{Code, Place, Refusal};
 
 /// What cannot hold together. A rule is silent while one of its keys has a refused value.
@@ -16,21 +18,10 @@ pub(super) fn contradictions(loaded: &Loaded, refused: &BTreeSet<&'static str>) 
     if judged(&["listener"]) {
         found.extend(same_listener_twice(loaded));
     }
-    if judged(&[BEFORE_CONNECT, PACKET]) {
-        let limits = &loaded.config.limits;
-        found.extend(at_most(
-            loaded,
-            (BEFORE_CONNECT, limits.packet_bytes_before_connect_max.into()),
-            (PACKET, limits.packet_bytes_max.into()),
-        ));
-    }
-    if judged(&[EXPIRY_V3, EXPIRY]) {
-        let limits = &loaded.config.limits;
-        found.extend(at_most(
-            loaded,
-            (EXPIRY_V3, limits.session_expiry_v3_secs.into()),
-            (EXPIRY, limits.session_expiry_max_secs.into()),
-        ));
+    for (low, high) in AT_MOST {
+        if judged(&[low, high]) {
+            found.extend(more_than(loaded, low, high));
+        }
     }
     found
 }
@@ -79,32 +70,49 @@ fn same_listener_twice(loaded: &Loaded) -> Option<Refusal> {
     })
 }
 
-fn at_most(
-    loaded: &Loaded,
-    (low, low_value): (&str, u64),
-    (high, high_value): (&str, u64),
-) -> Option<Refusal> {
+/// A default follows the bound that the operator wrote: whoever lowers one need not know of the other.
+pub(super) fn lower_defaults(loaded: &mut Loaded) {
+    for (low, high) in AT_MOST {
+        let Some(place) = loaded.origins.get(high).cloned().filter(|_| !loaded.origins.contains_key(low))
+        else {
+            continue;
+        };
+        if let (Some(low_value), Some(high_value)) = (number(loaded, low), number(loaded, high))
+            && low_value > high_value
+            && let Some(key) = keys::find(low)
+            && key.field.set(&mut loaded.config, &Value::Number(high_value)).is_ok()
+        {
+            loaded.origins.insert(low, place);
+        }
+    }
+}
+
+fn more_than(loaded: &Loaded, low: &str, high: &str) -> Option<Refusal> {
+    let (low_value, high_value) = (number(loaded, low)?, number(loaded, high)?);
     if low_value <= high_value {
         return None;
     }
-    // The place of whichever the operator wrote; when both, the one that asks for too much.
-    let place = match origin(loaded, low) {
-        Place::Nowhere => origin(loaded, high),
-        place => place,
-    };
     Some(Refusal {
         code: Code::Contradiction,
-        place,
+        place: origin(loaded, low),
         message: format!("`{low}` is {low_value}, which is more than `{high}` with {high_value}"),
         help: format!("lower `{low}` or raise `{high}`"),
     })
+}
+
+fn number(loaded: &Loaded, key: &str) -> Option<i128> {
+    match keys::find(key)?.field.get(&loaded.config) {
+        Value::Number(number) => Some(number),
+        _ => None,
+    }
 }
 
 fn origin(loaded: &Loaded, key: &str) -> Place {
     loaded.origins.get(key).cloned().unwrap_or(Place::Nowhere)
 }
 
-const BEFORE_CONNECT: &str = "limits.packet_bytes_before_connect_max";
-const PACKET: &str = "limits.packet_bytes_max";
-const EXPIRY_V3: &str = "limits.session_expiry_v3_secs";
-const EXPIRY: &str = "limits.session_expiry_max_secs";
+/// Numbers of which the first may not be more than the second.
+const AT_MOST: [(&str, &str); 2] = [
+    ("limits.packet_bytes_before_connect_max", "limits.packet_bytes_max"),
+    ("limits.session_expiry_v3_secs", "limits.session_expiry_max_secs"),
+];

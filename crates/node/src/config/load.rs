@@ -55,6 +55,7 @@ pub fn load(source: &Source) -> Result<Loaded, Refusals> {
         }
     }
     environment::read(&source.environment, &mut draft);
+    check::lower_defaults(&mut draft.loaded);
     let contradictions = check::contradictions(&draft.loaded, &draft.refused);
     draft.reasons.extend(contradictions);
     Refusals::of(draft.reasons)?;

@@ -49,7 +49,8 @@ pub(super) const LIMITS: &[Key] = &[
         "limits.packet_bytes_before_connect_max",
         Number::U32(|c| &mut c.limits.packet_bytes_before_connect_max),
         (64 * KIB, KIB, PACKET_BYTES_CEILING),
-        "Size of a CONNECT, the only packet of a client that has not said who it is.",
+        "Size of a CONNECT, the only packet of a client that has not said who it is; unless set, no more than \
+         `packet_bytes_max`.",
         "the connection is closed before the packet is read",
     ),
     limit(
@@ -161,7 +162,8 @@ pub(super) const LIMITS: &[Key] = &[
         "limits.session_expiry_v3_secs",
         Number::U32(|c| &mut c.limits.session_expiry_v3_secs),
         (7 * DAY_SECS, 0, u32::MAX as u64),
-        "Seconds that the session of a 3.1 or 3.1.1 client without Clean Session outlives its connection.",
+        "Seconds that the session of a 3.1 or 3.1.1 client without Clean Session outlives its connection; unless set, \
+         no more than `session_expiry_max_secs`.",
         "the session ends",
     ),
     limit(

@@ -285,20 +285,30 @@ fn anonymous_access_beyond_loopback_needs_the_words() {
 
 #[test]
 fn values_that_cannot_hold_together_are_refused() {
+    let text = "listener = [{ address = '127.0.0.1:1' }, { address = '127.0.0.1:1' }]\n[limits]\n\
+                packet_bytes_max = 2048\npacket_bytes_before_connect_max = 4096\n";
     assert_eq!(
-        said(
-            "listener = [{ address = '127.0.0.1:1' }, { address = '127.0.0.1:1' }]\n[limits]\npacket_bytes_max = 2048\n",
-            &[]
-        ),
+        said(text, &[]),
         "t.toml:1: N0109 two listeners have the address 127.0.0.1:1\n  help: keep one of the two\n\
-         t.toml:3: N0109 `limits.packet_bytes_before_connect_max` is 65536, which is more than \
+         t.toml:4: N0109 `limits.packet_bytes_before_connect_max` is 4096, which is more than \
          `limits.packet_bytes_max` with 2048\n  help: lower `limits.packet_bytes_before_connect_max` or raise \
          `limits.packet_bytes_max`\n2 errors"
     );
-    let expiry = said("[limits]\nsession_expiry_max_secs = 60\n", &[]);
-    assert!(expiry.contains("`limits.session_expiry_v3_secs` is 604800"), "{expiry}");
+    // More than the other's default is a contradiction too: a default is never raised.
+    let text = said("[limits]\npacket_bytes_before_connect_max = 20_000_000\n", &[]);
+    assert!(text.starts_with("t.toml:2: N0109"), "{text}");
     // Port 0 is another port each time.
     assert!(loaded("listener = [{ address = '127.0.0.1:0' }, { address = '127.0.0.1:0' }]\n", &[]).is_ok());
+}
+
+#[test]
+fn a_default_is_lowered_to_the_bound_that_was_set() {
+    let text = "[limits]\npacket_bytes_max = 2048\nsession_expiry_max_secs = 60\n";
+    let loaded = loaded(text, &[]).unwrap();
+    assert_eq!(loaded.config.limits.packet_bytes_before_connect_max, 2048);
+    assert_eq!(loaded.config.limits.session_expiry_v3_secs, 60);
+    // What is shown as its origin is the line that lowered it.
+    assert_eq!(loaded.origins["limits.session_expiry_v3_secs"], Place::Line("t.toml".into(), 3));
 }
 
 #[test]
