@@ -225,6 +225,18 @@ impl Core {
         session: u32,
         effects: &mut Effects,
     ) {
+        self.pump_queue(now, organisation, session, effects);
+        self.continue_replay(now, organisation, session, effects);
+    }
+
+    /// What was sent before and is unfinished, and what is queued; not the retained messages.
+    pub(crate) fn pump_queue(
+        &mut self,
+        now: Now,
+        organisation: OrganisationId,
+        session: u32,
+        effects: &mut Effects,
+    ) {
         let own = &mut self.organisations[organisation.0 as usize];
         let mut courier = Courier {
             now,
@@ -237,7 +249,6 @@ impl Core {
             dirty: &mut effects.write,
         };
         courier.pump(session);
-        self.continue_replay(now, organisation, session, effects);
     }
 
     fn fire_timers(&mut self, now: Now, effects: &mut Effects) {

@@ -58,7 +58,10 @@ impl Courier<'_> {
     pub(crate) fn deliver(&mut self, session: u32, keep: &mut Keepable<'_>, manner: Manner<'_>) -> Delivered {
         let Some(session) = self.sessions.at(session) else { return Delivered::Live };
         let connection = session.connection.and_then(|id| self.connections.get(id));
-        if manner.qos == QoS::AtMostOnce {
+        // Retained messages that a new subscription still has to get go first: one of them may be an earlier
+        // message of the same topic and publisher. [MQTT5-4.6.0-5]
+        let replaying = session.replay.is_some();
+        if manner.qos == QoS::AtMostOnce && !replaying {
             if let Some(connection) = connection {
                 if connection.outbound.len() >= self.limits.outbound_bytes_max {
                     self.counters.drop_one(DropReason::SlowReader);
@@ -75,8 +78,13 @@ impl Courier<'_> {
             }
             return Delivered::Live;
         }
-        let delivered = if session.is_durable() { Delivered::Durable } else { Delivered::Live };
+        if manner.qos == QoS::AtMostOnce && connection.is_none() {
+            return Delivered::Live;
+        }
+        let durable = session.is_durable() && manner.qos > QoS::AtMostOnce;
+        let delivered = if durable { Delivered::Durable } else { Delivered::Live };
         if let Some(connection) = connection
+            && !replaying
             && session.queue.is_empty()
             && connection.outbound.len() < self.limits.outbound_bytes_max
             && session.window.has_room(connection.send_maximum)
@@ -98,6 +106,15 @@ impl Courier<'_> {
         delivered
     }
 
+    /// Sends one message at once, ahead of the queue. The caller has made sure that there is room.
+    pub(crate) fn send_now(&mut self, session: u32, keep: &mut Keepable<'_>, manner: Manner<'_>) {
+        let Some(session) = self.sessions.at(session) else { return };
+        let Some(connection) = session.connection.and_then(|id| self.connections.get(id)) else { return };
+        self.encoder.begin(Sharing::Copy);
+        let post = Post { connection, encoder: self.encoder, pool: self.pool, dirty: self.dirty };
+        post.send(session, keep, manner, self.now, self.counters);
+    }
+
     /// Sends what waits for a connected session, as far as its client and its connection have room: first what
     /// an earlier connection left unfinished, then the queue.
     pub(crate) fn pump(&mut self, session: u32) {
@@ -115,7 +132,8 @@ impl Courier<'_> {
             let post = Post { connection, encoder: self.encoder, pool: self.pool, dirty: self.dirty };
             post.resend(identifier, exchange, self.now, self.counters);
         }
-        while connection.outbound.len() < bytes_max
+        while session.replay.is_none()
+            && connection.outbound.len() < bytes_max
             && session.window.has_room(maximum)
             && let Some(queued) = session.queue.pop()
         {
@@ -132,7 +150,7 @@ impl Courier<'_> {
                 group: queued.group,
             };
             let post = Post { connection, encoder: self.encoder, pool: self.pool, dirty: self.dirty };
-            post.publish_new(session, &mut keep, manner, self.now, self.counters);
+            post.send(session, &mut keep, manner, self.now, self.counters);
         }
     }
 }
@@ -164,6 +182,21 @@ struct Post<'a> {
 }
 
 impl Post<'_> {
+    /// Sends a PUBLISH of any QoS.
+    fn send(
+        self,
+        session: &mut Session,
+        keep: &mut Keepable<'_>,
+        manner: Manner<'_>,
+        now: Now,
+        counters: &mut Counters,
+    ) {
+        match manner.qos {
+            QoS::AtMostOnce => self.publish(&keep.message, manner, Sending::of(manner.qos), now, counters),
+            _ => self.publish_new(session, keep, manner, now, counters),
+        }
+    }
+
     /// Begins the exchange of QoS 1 or 2 and sends its PUBLISH.
     fn publish_new(
         mut self,

@@ -85,6 +85,12 @@ impl Groups {
         self.by_key.get_mut(&key)
     }
 
+    /// How many groups there are.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
     /// Adds or replaces a member.
     pub(crate) fn join(
         &mut self,

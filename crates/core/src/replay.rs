@@ -1,5 +1,8 @@
 //! The retained messages that a new subscription still has to get, a piece at a time: the next piece is fetched
 //! when the client has taken the last, so a subscription to everything costs little memory.
+//!
+//! From the SUBSCRIBE to the end of its replay, live messages for the session wait in its queue: a retained message
+//! may be an earlier message of the same topic and publisher, and must not arrive after a later one.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,9 +33,8 @@ pub(crate) struct Replay {
     pub(crate) walk: Option<RemoteWalk>,
     /// Found and not sent yet.
     pub(crate) found: VecDeque<Arc<StoredMessage>>,
-    /// Topics that got a newer retained message live while an answer was awaited: what the answer says of them
-    /// is old. Bounded by [`SUPERSEDED_MAX`].
-    pub(crate) superseded: Vec<Box<str>>,
+    /// SUBACKs that must leave before their retained messages are looked for.
+    pub(crate) unacknowledged: u32,
 }
 
 /// A walk on some shard, this one included.
@@ -44,27 +46,5 @@ pub(crate) struct RemoteWalk {
     pub(crate) awaited: bool,
 }
 
-impl Replay {
-    /// A live message with RETAIN overtook the replay: an older one for its topic must not follow it.
-    pub(crate) fn supersede(&mut self, topic: &str) {
-        self.found.retain(|message| message.as_message().topic != topic);
-        let awaited = self.walk.is_some_and(|walk| walk.awaited);
-        if awaited && self.superseded.len() < SUPERSEDED_MAX {
-            self.superseded.push(topic.into());
-        }
-    }
-
-    /// The answer to the awaited piece.
-    pub(crate) fn accept(&mut self, messages: Vec<Arc<StoredMessage>>) {
-        let superseded = std::mem::take(&mut self.superseded);
-        self.found.extend(messages.into_iter().filter(|message| {
-            let topic = message.as_message().topic;
-            !superseded.iter().any(|newer| **newer == *topic)
-        }));
-    }
-}
-
 /// Messages of one piece: enough to keep a connection busy, few enough to forget.
 pub(crate) const PIECE_MESSAGES: usize = 256;
-/// At the bound an old value may follow a newer one, once, for topics published within one hand-over.
-const SUPERSEDED_MAX: usize = 1024;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidegate_mqtt::{QoS, TopicFilter};
 
 use crate::core::Core;
-use crate::delivery::{Courier, Manner, Sharing};
+use crate::delivery::{Courier, Manner};
 use crate::effects::Effects;
 use crate::identifiers::{OrganisationId, SessionId, ShardId};
 use crate::message::{Keepable, StoredMessage};
@@ -27,6 +27,14 @@ enum Next {
 }
 
 impl Core {
+    /// A SUBSCRIBE asked for retained messages: nothing else may be sent to the session before them.
+    pub(crate) fn expect_replays(&mut self, organisation: OrganisationId, session: SessionId) {
+        let own = &mut self.organisations[organisation.0 as usize];
+        if let Some(session) = own.sessions.get_mut(session) {
+            session.replay.get_or_insert_default().unacknowledged += 1;
+        }
+    }
+
     pub(crate) fn begin_replays(
         &mut self,
         now: Now,
@@ -38,6 +46,7 @@ impl Core {
         let own = &mut self.organisations[organisation.0 as usize];
         let Some(target) = own.sessions.get_mut(session) else { return };
         let replay = target.replay.get_or_insert_default();
+        replay.unacknowledged = replay.unacknowledged.saturating_sub(1);
         replay.requests.extend(requests);
         self.continue_replay(now, organisation, session.index, effects);
     }
@@ -63,7 +72,7 @@ impl Core {
                 Next::Wait => return,
                 Next::Done => {
                     target.replay = None;
-                    return;
+                    return self.pump_queue(now, organisation, session, effects);
                 }
                 Next::Ask(shard, walk) if shard == self.shard => {
                     let (number, messages) = self.walk(now, organisation, walk);
@@ -112,7 +121,6 @@ impl Core {
                 return false;
             };
             let room = connection.outbound.len() < courier.limits.outbound_bytes_max / 2
-                && target.queue.is_empty()
                 && target.window.has_room(connection.send_maximum);
             let Some(replay) = target.replay.as_mut() else { return false };
             let Some(request) = replay.requests.front() else { return true };
@@ -189,7 +197,7 @@ impl Core {
         let Some(replay) = session.and_then(|session| session.replay.as_mut()) else { return false };
         let Some(walk) = replay.walk.filter(|walk| walk.awaited) else { return false };
         replay.walk = number.map(|number| RemoteWalk { number: Some(number), awaited: false, ..walk });
-        replay.accept(messages);
+        replay.found.extend(messages);
         true
     }
 
@@ -246,8 +254,7 @@ fn send_one(courier: &mut Courier<'_>, session: u32, stored: &Arc<StoredMessage>
         identifiers: if identifier == 0 { &[] } else { &identifiers },
         group: None,
     };
-    courier.encoder.begin(Sharing::Copy);
-    courier.deliver(session, &mut keep, manner);
+    courier.send_now(session, &mut keep, manner);
 }
 
 /// What to do when all that was found is sent.
@@ -270,7 +277,8 @@ fn next(replay: &mut Replay, keeper: Option<ShardId>, shards: u8) -> Next {
             replay.requests.pop_front();
         }
         if replay.requests.is_empty() {
-            return Next::Done;
+            replay.started = false;
+            return if replay.unacknowledged > 0 { Next::Wait } else { Next::Done };
         }
         replay.started = true;
         match keeper {

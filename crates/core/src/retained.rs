@@ -53,6 +53,12 @@ impl Retained {
         self.bytes
     }
 
+    /// How many nodes the tree has, the root not counted.
+    #[cfg(test)]
+    pub(crate) fn node_count(&self) -> usize {
+        self.tree.node_count()
+    }
+
     /// Replaces the topic's message; an empty payload removes it and is not stored itself.
     /// [MQTT5-3.3.1-5] [MQTT5-3.3.1-6] [MQTT5-3.3.1-7] [MQTT3-3.3.1-5] [MQTT3-3.3.1-10] [MQTT3-3.3.1-11]
     pub(crate) fn store(&mut self, keep: &mut Keepable<'_>, limits: &Limits) -> Stored {

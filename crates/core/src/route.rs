@@ -210,18 +210,9 @@ impl Parts<'_> {
                 identifiers: route.identifiers(recipient),
                 group: None,
             };
-            if retain {
-                self.supersede_replay(recipient.session, keep.message.topic);
-            }
             durable |= self.courier.deliver(recipient.session, keep, manner) == Delivered::Durable;
         }
         durable
-    }
-
-    fn supersede_replay(&mut self, session: u32, topic: &str) {
-        if let Some(replay) = self.courier.sessions.at(session).and_then(|session| session.replay.as_mut()) {
-            replay.supersede(topic);
-        }
     }
 
     /// One copy for one member of a group; whether this shard has to make it durable.

@@ -85,6 +85,9 @@ impl Core {
         if outcome.announced {
             self.send_barrier(effects);
         }
+        if !outcome.replays.is_empty() {
+            self.expect_replays(subscriber.organisation, subscriber.session);
+        }
         let list = ReasonList {
             packet_identifier: subscribe.packet_identifier,
             properties: Default::default(),

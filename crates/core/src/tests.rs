@@ -1,5 +1,10 @@
 //! The core as a whole, in virtual time: what a client sees, whatever shard it is on.
 
+mod attacks;
+mod bounds;
+mod bounds_of_sessions;
+mod random;
+mod residue;
 mod routing;
 mod sessions;
 mod world;

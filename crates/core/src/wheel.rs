@@ -35,6 +35,12 @@ impl<T> Wheel<T> {
         self.len += 1;
     }
 
+    /// How many timers wait.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     /// When to call [`Wheel::fire`] next, if there is any timer.
     pub(crate) fn next_deadline(&self) -> Option<u64> {
         (self.len > 0).then(|| (self.next / SLOT_MS + 1) * SLOT_MS)

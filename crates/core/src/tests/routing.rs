@@ -92,3 +92,24 @@ fn many_retained_messages_reach_a_client_that_reads_slowly() {
         assert_eq!(world.payloads("s").len(), 3000);
     }
 }
+
+#[test]
+fn a_live_message_never_overtakes_the_retained_one_of_its_topic() {
+    for shards in [1, 2, 5] {
+        for (number, name) in NAMES.into_iter().enumerate() {
+            let mut world = World::new(shards);
+            world.connect("p", &v5());
+            world.connect(name, &v5());
+            let topic = format!("t/{number}");
+            world.publish_with("p", &topic, b"kept", QoS::AtLeastOnce, true, &Default::default());
+            world.delay_shards(true);
+            world.subscribe_with(name, &[("t/+", qos(QoS::AtLeastOnce))], &Default::default());
+            world.publish("p", &topic, b"live", QoS::AtLeastOnce);
+            world.publish("p", &topic, b"live QoS 0", QoS::AtMostOnce);
+            world.delay_shards(false);
+            // [MQTT5-4.6.0-5] [MQTT3-4.6.0-6]
+            let got = world.payloads(name);
+            assert_eq!(got.first().map(String::as_str), Some("kept"), "{shards} shards: {got:?}");
+        }
+    }
+}

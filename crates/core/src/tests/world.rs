@@ -17,13 +17,16 @@ use crate::{
 };
 
 pub(crate) struct World {
-    cores: Vec<Core>,
+    pub(super) cores: Vec<Core>,
     effects: Vec<Effects>,
-    now: Now,
+    pub(super) now: Now,
     next_index: u32,
     clients: HashMap<String, Client>,
     /// The journal answers only when it is told to.
     journal_stalled: bool,
+    /// Mail between shards waits until it is let go.
+    shards_delayed: bool,
+    delayed: Vec<(usize, usize, crate::Batch)>,
     unpersisted: Vec<(usize, Ticket)>,
     pub(crate) facts: Vec<Fact>,
     /// Bytes that the kernel takes from each write; `None` takes all.
@@ -114,6 +117,8 @@ impl World {
             next_index: 0,
             clients: HashMap::new(),
             journal_stalled: false,
+            shards_delayed: false,
+            delayed: Vec::new(),
             unpersisted: Vec::new(),
             facts: Vec::new(),
             write_bytes_max: None,
@@ -277,11 +282,26 @@ impl World {
 
     /// Time passes.
     pub(crate) fn advance_secs(&mut self, secs: u64) {
-        for _ in 0..secs * 10 {
+        self.advance_ms(secs * 1000);
+    }
+
+    /// Time passes, a tenth of a second at a time.
+    pub(crate) fn advance_ms(&mut self, ms: u64) {
+        for _ in 0..ms / 100 {
             self.now.mono_ms += 100;
             self.now.unix_ms += 100;
             for shard in 0..self.cores.len() {
                 self.input(shard, Input::Time);
+            }
+        }
+    }
+
+    /// Mail between shards waits, or arrives in the order in which it was sent.
+    pub(crate) fn delay_shards(&mut self, delayed: bool) {
+        self.shards_delayed = delayed;
+        if !delayed {
+            for (from, to, batch) in std::mem::take(&mut self.delayed) {
+                self.input(to, Input::FromShard { from: ShardId(from as u8), batch });
             }
         }
     }
@@ -307,6 +327,18 @@ impl World {
 
     pub(crate) fn is_open(&self, name: &str) -> bool {
         self.clients[name].open
+    }
+
+    /// Whether the shell would read from the client.
+    pub(crate) fn wants_input(&mut self, name: &str) -> bool {
+        let client = &self.clients[name];
+        self.cores[client.shard].wants_input(client.connection)
+    }
+
+    /// What the client is owed, in bytes.
+    pub(crate) fn outbound_bytes(&mut self, name: &str) -> usize {
+        let client = &self.clients[name];
+        self.cores[client.shard].outbound(client.connection).map_or(0, crate::Outbound::len)
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -413,6 +445,10 @@ impl World {
             }
         }
         for (to, batch) in effects.to_shards.into_iter().enumerate().filter(|(_, batch)| !batch.is_empty()) {
+            if self.shards_delayed {
+                self.delayed.push((shard, to, batch));
+                continue;
+            }
             happened = true;
             self.handle(to, Input::FromShard { from: ShardId(shard as u8), batch });
         }

@@ -1,0 +1,50 @@
+//! What is left in the cores of a world: when all clients and their sessions are gone, nothing may be.
+
+use crate::{Core, OrganisationId};
+
+use super::world::World;
+
+/// Everything that belongs to somebody, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Residue {
+    pub(super) connections: usize,
+    pub(super) sessions: usize,
+    pub(super) filter_nodes: usize,
+    pub(super) groups: usize,
+    pub(super) walks: usize,
+    pub(super) held_journal: usize,
+    pub(super) receipts_owed: usize,
+}
+
+impl World {
+    /// What is left on all shards together.
+    pub(super) fn residue(&self) -> Residue {
+        self.cores.iter().fold(Residue::default(), |mut sum, core| {
+            let own = &core.organisations[OrganisationId::FIRST.0 as usize];
+            sum.connections += core.connections.open;
+            sum.sessions += own.sessions.len();
+            sum.filter_nodes += own.routes.tree().node_count();
+            sum.groups += own.groups.len();
+            sum.walks += own.walks.len();
+            sum.held_journal += core.awaiting_journal.len();
+            sum.receipts_owed += core.receipts_owed.len();
+            sum
+        })
+    }
+
+    /// Nodes of the retained trees, roots not counted.
+    pub(super) fn retained_nodes(&self) -> usize {
+        self.of_all_cores(|core| {
+            core.organisations[OrganisationId::FIRST.0 as usize].retained.node_count()
+        })
+    }
+
+    /// Timers that wait, meaningless ones included.
+    pub(super) fn timers(&self) -> usize {
+        self.of_all_cores(|core| core.wheel.len())
+    }
+
+    fn of_all_cores(&self, count: impl Fn(&Core) -> usize) -> usize {
+        self.cores.iter().map(count).sum()
+    }
+}
