@@ -9,6 +9,7 @@ use tidegate_mqtt::{Version, WillMessage};
 
 use crate::held::Answer;
 use crate::identifiers::{ConnectionId, OrganisationId, SessionId, Ticket};
+use crate::limits::HELD_ACKNOWLEDGEMENTS_MAX;
 use crate::outbound::Outbound;
 
 /// Where a connection is in its life.
@@ -36,6 +37,8 @@ pub(crate) struct Connection {
     pub(crate) version: Version,
     /// Set when the connection stands in the list of those to write to.
     pub(crate) dirty: bool,
+    /// Input was refused: the shell is told when it is wanted again.
+    pub(crate) paused: bool,
     /// Whether failures may be explained to the client (3.1.2.11.7).
     pub(crate) request_problem_information: bool,
     pub(crate) organisation: OrganisationId,
@@ -71,6 +74,8 @@ pub(crate) struct Extra {
     pub(crate) outbound_alias_maximum: u16,
     /// Acknowledgements that wait, in the order in which they must leave. [MQTT5-4.6.0-2] [MQTT5-4.6.0-3]
     pub(crate) held: VecDeque<HeldAcknowledgement>,
+    /// Tickets up to here are off the held acknowledgements.
+    pub(crate) persisted: Option<Ticket>,
     /// Number of the first held acknowledgement; receipts of other shards name one by its number.
     pub(crate) held_first: u64,
     /// The CONNECT that is being authenticated, from its body's first byte.
@@ -84,7 +89,7 @@ pub(crate) struct HeldAcknowledgement {
     /// Waits for this record of the shard's own journal order.
     pub(crate) ticket: Option<Ticket>,
     /// Waits for so many receipts of other shards.
-    pub(crate) receipts: u16,
+    pub(crate) receipts: u32,
 }
 
 /// A Will Message that outlives its CONNECT packet.
@@ -128,6 +133,7 @@ impl Connection {
             phase: Phase::Opened,
             version: Version::V311,
             dirty: false,
+            paused: false,
             request_problem_information: true,
             organisation: OrganisationId::FIRST,
             session: SessionId { index: u32::MAX, generation: u32::MAX },
@@ -203,7 +209,10 @@ impl Connection {
     pub(crate) fn wants_input(&self, outbound_bytes_max: usize) -> bool {
         match self.phase {
             Phase::Opened => true,
-            Phase::Connected => self.outbound.len() < outbound_bytes_max,
+            Phase::Connected => {
+                let held = self.extra.as_ref().map_or(0, |extra| extra.held.len());
+                self.outbound.len() < outbound_bytes_max && held < HELD_ACKNOWLEDGEMENTS_MAX
+            }
             Phase::Authenticating | Phase::Closing => false,
         }
     }

@@ -114,7 +114,7 @@ impl Core {
             Input::Written { connection, bytes } => self.on_written(now, connection, bytes, effects),
             Input::FromShard { from, batch } => self.on_batch(now, from, &batch, effects),
             Input::Persisted { up_to } => {
-                self.on_persisted(up_to, effects);
+                self.on_persisted(now, up_to, effects);
                 self.pay_receipts(up_to, effects);
             }
             Input::Opened { connection, peer } => {
@@ -147,7 +147,9 @@ impl Core {
     /// not from a client that does not take what it is owed.
     pub fn wants_input(&mut self, connection: ConnectionId) -> bool {
         let bytes_max = self.limits.outbound_bytes_max;
-        self.connections.get(connection).is_some_and(|connection| connection.wants_input(bytes_max))
+        let Some(connection) = self.connections.get(connection) else { return false };
+        connection.paused = !connection.wants_input(bytes_max);
+        !connection.paused
     }
 
     /// What the connection is owed.

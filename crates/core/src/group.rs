@@ -48,6 +48,8 @@ pub(crate) struct Member {
 /// The members of one share name on one filter.
 pub(crate) struct Group {
     node: NodeId,
+    /// Its place in the node's list: very many share names may be on one filter.
+    place: usize,
     pub(crate) filter: Box<str>,
     pub(crate) share_name: Box<str>,
     members: Vec<Member>,
@@ -101,9 +103,9 @@ impl Groups {
     ) {
         let group = self.by_key.entry(key).or_insert_with(|| {
             let node = tree.insert(filter);
-            tree.value_mut(node).add_group(key);
+            let place = tree.value_mut(node).add_group(key);
             let (filter, share_name) = (filter.into(), share_name.into());
-            Group { node, filter, share_name, members: Vec::new(), next: 0 }
+            Group { node, place, filter, share_name, members: Vec::new(), next: 0 }
         });
         match group.position(member.shard, member.session) {
             Some(at) => group.members[at] = member,
@@ -123,9 +125,12 @@ impl Groups {
         let Some(at) = group.position(shard, session) else { return false };
         group.members.remove(at);
         if group.members.is_empty() {
-            let node = group.node;
+            let (node, place) = (group.node, group.place);
             self.by_key.remove(&key);
-            tree.value_mut(node).remove_group(key);
+            let moved = tree.value_mut(node).remove_group(place);
+            if let Some(group) = moved.and_then(|moved| self.by_key.get_mut(&moved)) {
+                group.place = place;
+            }
             tree.prune(node);
         }
         true

@@ -11,6 +11,7 @@ use crate::effects::Effects;
 use crate::identifiers::{ConnectionId, Ticket};
 use crate::route::Routed;
 use crate::shards::ReceiptAddress;
+use crate::time::Now;
 
 /// What a publisher is to be told about one of its packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,32 +71,36 @@ impl Core {
     }
 
     /// The journal is durable up to a ticket.
-    pub(crate) fn on_persisted(&mut self, up_to: Ticket, effects: &mut Effects) {
+    pub(crate) fn on_persisted(&mut self, now: Now, up_to: Ticket, effects: &mut Effects) {
         while let Some(&(ticket, id)) = self.awaiting_journal.front()
             && ticket <= up_to
         {
             self.awaiting_journal.pop_front();
-            if let Some(connection) = self.connections.get(id) {
-                for held in connection.extra.iter_mut().flat_map(|extra| extra.held.iter_mut()) {
+            let Some(connection) = self.connections.get(id) else { continue };
+            let Some(extra) = connection.extra.as_mut() else { continue };
+            // A connection stands in the list once for each of its tickets; one look is for all of them.
+            if extra.persisted < Some(up_to) {
+                extra.persisted = Some(up_to);
+                for held in &mut extra.held {
                     held.ticket = held.ticket.filter(|&waits_for| waits_for > up_to);
                 }
-                self.release_held(id, effects);
+                self.release_held(now, id, effects);
             }
         }
     }
 
     /// Another shard's copy is durable.
-    pub(crate) fn on_receipt(&mut self, address: ReceiptAddress, effects: &mut Effects) {
+    pub(crate) fn on_receipt(&mut self, now: Now, address: ReceiptAddress, effects: &mut Effects) {
         let Some(connection) = self.connections.get(address.connection) else { return };
         let Some(extra) = connection.extra.as_mut() else { return };
         let at = address.number.wrapping_sub(extra.held_first) as usize;
         if let Some(held) = extra.held.get_mut(at) {
             held.receipts = held.receipts.saturating_sub(1);
-            self.release_held(address.connection, effects);
+            self.release_held(now, address.connection, effects);
         }
     }
 
-    fn release_held(&mut self, id: ConnectionId, effects: &mut Effects) {
+    fn release_held(&mut self, now: Now, id: ConnectionId, effects: &mut Effects) {
         while let Some(connection) = self.connections.get(id)
             && let Some(extra) = connection.extra.as_mut()
             && let Some(held) = extra.held.front()
@@ -105,7 +110,8 @@ impl Core {
             let answer = held.answer;
             extra.held.pop_front();
             extra.held_first += 1;
-            if extra.held.is_empty() {
+            // A few are kept room for, so that a steady stream allocates nothing; a burst gives its memory back.
+            if extra.held.is_empty() && extra.held.capacity() > HELD_CAPACITY_KEPT {
                 extra.held = VecDeque::new();
             }
             if answer.packet_type == PacketType::PubAck {
@@ -113,8 +119,15 @@ impl Core {
             }
             self.send(id, &answer.packet(), effects);
         }
+        let bytes_max = self.limits.outbound_bytes_max;
+        let Some(connection) = self.connections.get(id) else { return };
+        if connection.paused && connection.wants_input(bytes_max) {
+            self.resume_input(now, id, effects);
+        }
     }
 }
+
+const HELD_CAPACITY_KEPT: usize = 64;
 
 impl Connection {
     /// The number that the next held acknowledgement will have.

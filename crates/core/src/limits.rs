@@ -83,3 +83,8 @@ impl Default for Limits {
         }
     }
 }
+
+/// Acknowledgements of one connection that wait for something to be durable. At the bound nothing is read from the
+/// client until some have left. Receive Maximum does not bound them: it binds neither 3.x nor PUBREL, and a client
+/// can send the same packet again and again.
+pub(crate) const HELD_ACKNOWLEDGEMENTS_MAX: usize = 16 * 1024;

@@ -40,7 +40,7 @@ impl Core {
                 let own = self.organisation(*organisation);
                 own.groups.leave(own.routes.change(), key, from, *session);
             }
-            ShardMessage::Receipt(address) => self.on_receipt(*address, effects),
+            ShardMessage::Receipt(address) => self.on_receipt(now, *address, effects),
             ShardMessage::Walk { organisation, session, walk } => {
                 let abandoned = matches!(walk, WalkOrder::Abandon { .. });
                 let (number, messages) = self.walk(now, *organisation, walk.clone());

@@ -29,11 +29,10 @@ impl Core {
     pub(crate) fn on_written(&mut self, now: Now, id: ConnectionId, bytes: usize, effects: &mut Effects) {
         let Some(connection) = self.connections.get(id) else { return };
         let bytes_max = self.limits.outbound_bytes_max;
-        let wanted_input = connection.wants_input(bytes_max);
         connection.outbound.advance(bytes, &mut self.pool);
         let connected = connection.is_connected();
         let (organisation, session) = (connection.organisation, connection.session);
-        let resumes = !wanted_input && connection.wants_input(bytes_max);
+        let resumes = connection.paused && connection.wants_input(bytes_max);
         let has_room = connection.outbound.len() < bytes_max / 2;
         self.organisation(organisation).counters.bytes_sent += bytes as u64;
         if !connected {
@@ -50,6 +49,7 @@ impl Core {
     /// Handles what arrived while the connection did not want input, then asks the shell for more.
     pub(crate) fn resume_input(&mut self, now: Now, id: ConnectionId, effects: &mut Effects) {
         let Some(connection) = self.connections.get(id) else { return };
+        connection.paused = false;
         let waiting = std::mem::take(&mut connection.partial);
         let used = self.consume(now, id, &waiting, effects);
         self.keep_rest(id, &waiting[used..]);
@@ -68,7 +68,10 @@ impl Core {
                 // What follows a CONNECT waits for its answer; what follows an end is not heard.
                 Phase::Authenticating => return used,
                 Phase::Closing => return bytes.len(),
-                Phase::Connected if !connection.wants_input(bytes_max) => return used,
+                Phase::Connected if !connection.wants_input(bytes_max) => {
+                    connection.paused = true;
+                    return used;
+                }
                 Phase::Opened | Phase::Connected => {}
             }
             if connection.phase == Phase::Opened && bytes[used] >> 4 != PacketType::Connect as u8 {

@@ -20,7 +20,7 @@ pub(crate) struct Routed {
     /// A record of this shard has to be durable.
     pub(crate) ticket: Option<Ticket>,
     /// So many other shards have to say that theirs are.
-    pub(crate) receipts: u16,
+    pub(crate) receipts: u32,
     /// Somebody had a matching subscription.
     pub(crate) matched: bool,
 }
@@ -222,9 +222,13 @@ impl Parts<'_> {
         keep: &mut Keepable<'_>,
         hops: u8,
         receipt: Option<ReceiptAddress>,
-        receipts: &mut u16,
+        receipts: &mut u32,
     ) -> bool {
-        let Some(group) = self.groups.get_mut(key) else { return false };
+        let Some(group) = self.groups.get_mut(key) else {
+            // The last member left while the message was on its way to another one.
+            self.courier.counters.drop_one(DropReason::NoReader);
+            return false;
+        };
         let Some(member) = choose(group, &mut self.courier, self.shard, keep.message.qos) else {
             self.courier.counters.drop_one(DropReason::NoReader);
             return false;
@@ -242,7 +246,7 @@ impl Parts<'_> {
         }
         let durable = member.durable && member.qos.min(keep.message.qos) > QoS::AtMostOnce;
         let receipt = receipt.filter(|_| durable);
-        *receipts += u16::from(receipt.is_some());
+        *receipts += u32::from(receipt.is_some());
         let errand = Errand { route: false, retain: false, member: Some(for_member), receipt };
         let batch = &mut self.to_shards[usize::from(member.shard.0)];
         batch.push_publish(self.organisation, &keep.message, errand);
@@ -284,7 +288,7 @@ impl Parts<'_> {
         (remote, remote_durable): (u64, u64),
         keeper: Option<ShardId>,
         receipt: Option<ReceiptAddress>,
-        receipts: &mut u16,
+        receipts: &mut u32,
     ) {
         let mut shards = remote | keeper.map_or(0, |keeper| 1 << keeper.0);
         while shards != 0 {
@@ -294,7 +298,7 @@ impl Parts<'_> {
             let retain = keeper == Some(shard);
             let durable = retain || (remote_durable & bit != 0 && message.qos > QoS::AtMostOnce);
             let receipt = receipt.filter(|_| durable);
-            *receipts += u16::from(receipt.is_some());
+            *receipts += u32::from(receipt.is_some());
             let errand = Errand { route: remote & bit != 0, retain, member: None, receipt };
             self.to_shards[usize::from(shard.0)].push_publish(self.organisation, message, errand);
         }

@@ -128,6 +128,13 @@ impl Routes {
         &mut self.tree
     }
 
+    /// What the remembered routes take, roughly.
+    #[cfg(test)]
+    pub(crate) fn cached_bytes(&self) -> usize {
+        let of = |generation: &Generation| generation.index.iter().map(|route| route.bytes()).sum::<usize>();
+        of(&self.young) + of(&self.old)
+    }
+
     /// Who receives the messages of `topic` now.
     #[inline]
     pub(crate) fn of(&mut self, topic: &str) -> &Route {

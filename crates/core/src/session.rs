@@ -43,7 +43,7 @@ pub(crate) struct Session {
     /// The filters it subscribed to, as nodes of the tree.
     pub(crate) subscriptions: HashSet<NodeId, FixedState>,
     /// The shared subscriptions it is in.
-    pub(crate) groups: Vec<GroupKey>,
+    pub(crate) groups: HashSet<GroupKey, FixedState>,
     pub(crate) window: Window,
     pub(crate) queue: Queue,
     /// Identifiers of QoS 2 messages that were received and not released yet. [MQTT5-4.3.3-10]
@@ -63,7 +63,7 @@ impl Session {
             expiry: SessionExpiry::WITH_CONNECTION,
             absence: 0,
             subscriptions: HashSet::default(),
-            groups: Vec::new(),
+            groups: HashSet::default(),
             window: Window::default(),
             queue: Queue::default(),
             awaiting_release: HashSet::default(),

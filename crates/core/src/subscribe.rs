@@ -220,9 +220,7 @@ impl Core {
             durable: session.is_durable(),
         };
         groups.join(routes.change(), key, (filter, shared.share_name), member);
-        if !session.groups.contains(&key) {
-            session.groups.push(key);
-        }
+        session.groups.insert(key);
         for other in self.other_shards() {
             effects.to(other).push(ShardMessage::Join {
                 organisation: subscriber.organisation,

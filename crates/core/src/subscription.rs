@@ -91,17 +91,22 @@ impl FilterNode {
         self.groups.as_ref().map_or(&[], |groups| groups)
     }
 
-    pub(crate) fn add_group(&mut self, key: GroupKey) {
-        self.groups.get_or_insert_default().push(key);
+    /// Adds a group; its place, by which it is removed.
+    pub(crate) fn add_group(&mut self, key: GroupKey) -> usize {
+        let groups = self.groups.get_or_insert_default();
+        groups.push(key);
+        groups.len() - 1
     }
 
-    pub(crate) fn remove_group(&mut self, key: GroupKey) {
-        if let Some(groups) = &mut self.groups {
-            groups.retain(|&other| other != key);
-            if groups.is_empty() {
-                self.groups = None;
-            }
+    /// Removes the group at a place; the one that takes the place, if one does.
+    pub(crate) fn remove_group(&mut self, at: usize) -> Option<GroupKey> {
+        let groups = self.groups.as_mut()?;
+        groups.swap_remove(at);
+        let moved = groups.get(at).copied();
+        if groups.is_empty() {
+            self.groups = None;
         }
+        moved
     }
 
     pub(crate) fn remote(&self) -> u64 {

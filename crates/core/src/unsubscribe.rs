@@ -94,9 +94,7 @@ impl Core {
     ) -> bool {
         let own = &mut self.organisations[organisation.0 as usize];
         let Some(session) = own.sessions.get_mut(session) else { return false };
-        let before = session.groups.len();
-        session.groups.retain(|&other| other != key);
-        let was_member = session.groups.len() < before;
+        let was_member = session.groups.remove(&key);
         let id = session.id;
         was_member && self.remove_member(organisation, id, key, effects)
     }

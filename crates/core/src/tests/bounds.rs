@@ -134,9 +134,13 @@ fn a_topic_with_as_many_levels_as_the_bound_is_served_and_one_more_is_refused() 
     for shards in SHARDS {
         let mut world = World::with_limits(shards, limits.clone());
         world.connect("c", &v5());
-        let codes = world.subscribe("c", &[("a/b/c/d", qos(QoS::AtMostOnce)), ("a/b/c/d/#", qos(QoS::AtMostOnce))]);
+        let codes =
+            world.subscribe("c", &[("a/b/c/d", qos(QoS::AtMostOnce)), ("a/b/c/d/#", qos(QoS::AtMostOnce))]);
         assert_eq!(codes, [0, ReasonCode::TopicFilterInvalid.as_u8()]);
-        let codes = world.subscribe("c", &[("$share/g/a/b/c/d", qos(QoS::AtMostOnce)), ("$share/g/a/b/c/d/e", qos(QoS::AtMostOnce))]);
+        let codes = world.subscribe(
+            "c",
+            &[("$share/g/a/b/c/d", qos(QoS::AtMostOnce)), ("$share/g/a/b/c/d/e", qos(QoS::AtMostOnce))],
+        );
         assert_eq!(codes, [0, ReasonCode::TopicFilterInvalid.as_u8()]);
         world.publish("c", "a/b/c/d", b"m", QoS::AtMostOnce);
         assert_eq!(world.payloads("c"), ["m", "m"]);
@@ -155,7 +159,8 @@ fn filters_beyond_the_bound_of_one_subscribe_are_refused_one_by_one() {
     for shards in SHARDS {
         let mut world = World::with_limits(shards, limits.clone());
         world.connect("c", &v5());
-        let filters = [("a", qos(QoS::AtLeastOnce)), ("b", qos(QoS::AtLeastOnce)), ("c", qos(QoS::AtLeastOnce))];
+        let filters =
+            [("a", qos(QoS::AtLeastOnce)), ("b", qos(QoS::AtLeastOnce)), ("c", qos(QoS::AtLeastOnce))];
         assert_eq!(world.subscribe("c", &filters), [1, 1, ReasonCode::QuotaExceeded.as_u8()]);
         world.connect("old", &v3());
         // [MQTT3-3.9.3-2]
@@ -172,9 +177,18 @@ fn filters_beyond_the_bound_of_one_session_are_refused_and_known_ones_may_change
     for shards in SHARDS {
         let mut world = World::with_limits(shards, limits.clone());
         world.connect("c", &v5());
-        assert_eq!(world.subscribe("c", &[("a", qos(QoS::AtMostOnce)), ("$share/g/b", qos(QoS::AtMostOnce))]), [0, 0]);
-        assert_eq!(world.subscribe("c", &[("d", qos(QoS::AtMostOnce)), ("$share/h/b", qos(QoS::AtMostOnce))]), [quota, quota]);
-        assert_eq!(world.subscribe("c", &[("a", qos(QoS::AtLeastOnce)), ("$share/g/b", qos(QoS::AtLeastOnce))]), [1, 1]);
+        assert_eq!(
+            world.subscribe("c", &[("a", qos(QoS::AtMostOnce)), ("$share/g/b", qos(QoS::AtMostOnce))]),
+            [0, 0]
+        );
+        assert_eq!(
+            world.subscribe("c", &[("d", qos(QoS::AtMostOnce)), ("$share/h/b", qos(QoS::AtMostOnce))]),
+            [quota, quota]
+        );
+        assert_eq!(
+            world.subscribe("c", &[("a", qos(QoS::AtLeastOnce)), ("$share/g/b", qos(QoS::AtLeastOnce))]),
+            [1, 1]
+        );
         world.unsubscribe("c", "a");
         assert_eq!(world.subscribe("c", &[("d", qos(QoS::AtMostOnce))]), [0]);
         others_are_served(&mut world);
@@ -314,7 +328,10 @@ fn a_3_1_client_identifier_has_as_many_characters_as_the_bound_and_no_more() {
         for (name, reason) in [("é", ReasonCode::Success), ("éé", ReasonCode::ClientIdentifierNotValid)] {
             let identifier = format!("{}{name}", "c".repeat(22));
             let connack = world.connect_as(name, &identifier, &v31());
-            assert!(matches!(&connack, Got::ConnAck { reason: other, .. } if *other == reason), "{connack:?}");
+            assert!(
+                matches!(&connack, Got::ConnAck { reason: other, .. } if *other == reason),
+                "{connack:?}"
+            );
         }
     }
 }

@@ -34,9 +34,12 @@ impl World {
 
     /// Nodes of the retained trees, roots not counted.
     pub(super) fn retained_nodes(&self) -> usize {
-        self.of_all_cores(|core| {
-            core.organisations[OrganisationId::FIRST.0 as usize].retained.node_count()
-        })
+        self.of_all_cores(|core| core.organisations[OrganisationId::FIRST.0 as usize].retained.node_count())
+    }
+
+    /// What the match caches take, roughly.
+    pub(super) fn match_cache_bytes(&self) -> usize {
+        self.of_all_cores(|core| core.organisations[OrganisationId::FIRST.0 as usize].routes.cached_bytes())
     }
 
     /// Timers that wait, meaningless ones included.

@@ -150,6 +150,20 @@ impl World {
     }
 
     pub(crate) fn connect_as(&mut self, name: &str, identifier: &str, options: &ConnectOptions<'_>) -> Got {
+        self.begin_connect(name, identifier, options);
+        let mut got = self.received(name);
+        assert!(!got.is_empty(), "{name} got no CONNACK");
+        let first = got.remove(0);
+        // What a resumed session brings stays to be received.
+        let client = self.clients.get_mut(name).unwrap();
+        for packet in got {
+            packet.encode(client.version, &mut client.received);
+        }
+        first
+    }
+
+    /// Sends CONNECT and leaves what comes back to be received.
+    pub(crate) fn begin_connect(&mut self, name: &str, identifier: &str, options: &ConnectOptions<'_>) {
         self.open(name, options.version);
         let will = options.will.as_ref().map(|(topic, payload, qos, retain, properties)| WillMessage {
             topic: TopicName::new(topic).unwrap(),
@@ -169,15 +183,6 @@ impl World {
             password: None,
         };
         self.send(name, &Packet::Connect(connect));
-        let mut got = self.received(name);
-        assert!(!got.is_empty(), "{name} got no CONNACK");
-        let first = got.remove(0);
-        // What a resumed session brings stays to be received.
-        let client = self.clients.get_mut(name).unwrap();
-        for packet in got {
-            packet.encode(client.version, &mut client.received);
-        }
-        first
     }
 
     pub(crate) fn send(&mut self, name: &str, packet: &Packet<'_>) {
@@ -219,15 +224,19 @@ impl World {
     }
 
     pub(crate) fn unsubscribe(&mut self, name: &str, filter: &str) -> Vec<u8> {
+        self.begin_unsubscribe(name, filter);
+        match self.take_first(name, |got| matches!(got, Got::UnsubAck(..))) {
+            Got::UnsubAck(_, codes) => codes,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn begin_unsubscribe(&mut self, name: &str, filter: &str) {
         let packet_identifier = self.next_identifier(name);
         let mut buffer = Vec::new();
         let filters = UnsubscribeFilters::build(&[filter], &mut buffer);
         let properties = Properties::NONE;
         self.send(name, &Packet::Unsubscribe(Unsubscribe { packet_identifier, properties, filters }));
-        match self.take_first(name, |got| matches!(got, Got::UnsubAck(..))) {
-            Got::UnsubAck(_, codes) => codes,
-            other => panic!("{other:?}"),
-        }
     }
 
     pub(crate) fn publish(&mut self, name: &str, topic: &str, payload: &[u8], qos: QoS) -> u16 {
@@ -327,6 +336,43 @@ impl World {
 
     pub(crate) fn is_open(&self, name: &str) -> bool {
         self.clients[name].open
+    }
+
+    /// Time jumps.
+    pub(crate) fn skip_secs(&mut self, secs: u64) {
+        self.now.mono_ms += secs * 1000;
+        self.now.unix_ms += secs * 1000;
+        self.advance_ms(100);
+    }
+
+    /// The `$SYS` interval is over.
+    pub(crate) fn publish_sys(&mut self) {
+        self.input(0, Input::PublishSys);
+    }
+
+    pub(crate) fn is_v5(&self, name: &str) -> bool {
+        self.clients[name].version.is_v5()
+    }
+
+    /// Whether two connected clients are on the same shard.
+    pub(crate) fn share_a_shard(&self, one: &str, other: &str) -> bool {
+        self.clients[one].shard == self.clients[other].shard
+    }
+
+    /// How many acknowledgements towards the client wait for something to be durable.
+    pub(crate) fn held(&mut self, name: &str) -> usize {
+        let client = &self.clients[name];
+        let connection = self.cores[client.shard].connections.get(client.connection);
+        connection.and_then(|connection| connection.extra.as_ref()).map_or(0, |extra| extra.held.len())
+    }
+
+    /// The topics of every PUBLISH that the client got since it was asked last.
+    pub(crate) fn topics(&mut self, name: &str) -> Vec<String> {
+        let topic = |got| match got {
+            Got::Publish { topic, .. } => Some(topic),
+            _ => None,
+        };
+        self.received(name).into_iter().filter_map(topic).collect()
     }
 
     /// Whether the shell would read from the client.
