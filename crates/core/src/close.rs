@@ -153,13 +153,14 @@ impl Core {
         session.absence += 1;
         session.window.disconnect();
         let (absence, expiry) = (session.absence, session.expiry);
+        let expires_at_ms = now.mono_ms + u64::from(expiry.0) * 1000;
+        session.expires_at_ms = expires_at_ms;
         self.suspend_replay(organisation, session_id, effects);
         self.update_memberships(organisation, session_id, effects);
         if !expiry.outlives_connection() {
             self.end_session(now, organisation, session_id, effects);
         } else if !expiry.never() {
-            let deadline = now.mono_ms + u64::from(expiry.0) * 1000;
-            self.wheel.arm(deadline, Timer::SessionExpiry(organisation, session_id, absence));
+            self.arm(now, expires_at_ms, Timer::SessionExpiry(organisation, session_id, absence));
         }
         if let Some(will) = will {
             self.leave_will(now, organisation, session_id, will, effects);
@@ -182,8 +183,8 @@ impl Core {
         let Some(session) = waits else { return self.publish_will(now, organisation, &will, effects) };
         let deadline = now.mono_ms + u64::from(will.delay_secs) * 1000;
         let timer = Timer::Will(organisation, session.id, session.absence);
-        session.pending_will = Some(Box::new(PendingWill { will }));
-        self.wheel.arm(deadline, timer);
+        session.pending_will = Some(Box::new(PendingWill { will, due_ms: deadline }));
+        self.arm(now, deadline, timer);
     }
 
     pub(crate) fn on_will_due(
@@ -195,8 +196,14 @@ impl Core {
         effects: &mut Effects,
     ) {
         let session = self.organisation(organisation).sessions.get_mut(session);
-        let due = session.filter(|session| session.absence == absence);
-        if let Some(pending) = due.and_then(|session| session.pending_will.take()) {
+        let Some(absent) = session.filter(|session| session.absence == absence) else { return };
+        if let Some(due_ms) = absent.pending_will.as_ref().map(|pending| pending.due_ms)
+            && due_ms > now.mono_ms
+        {
+            let timer = Timer::Will(organisation, absent.id, absence);
+            return self.arm(now, due_ms, timer);
+        }
+        if let Some(pending) = absent.pending_will.take() {
             self.publish_will(now, organisation, &pending.will, effects);
         }
     }
@@ -229,10 +236,13 @@ impl Core {
         effects: &mut Effects,
     ) {
         let own = self.organisation(organisation);
-        if own.sessions.get_mut(session).is_some_and(|session| session.absence == absence) {
-            own.counters.sessions_expired += 1;
-            self.end_session(now, organisation, session, effects);
+        let absent = own.sessions.get_mut(session).filter(|session| session.absence == absence);
+        let Some(expires_at_ms) = absent.map(|session| session.expires_at_ms) else { return };
+        if expires_at_ms > now.mono_ms {
+            return self.arm(now, expires_at_ms, Timer::SessionExpiry(organisation, session, absence));
         }
+        own.counters.sessions_expired += 1;
+        self.end_session(now, organisation, session, effects);
     }
 
     /// Forgets a session and everything that hangs on it. [MQTT5-4.1.0-2] [MQTT3-3.1.2-6]

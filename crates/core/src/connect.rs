@@ -339,7 +339,7 @@ impl Core {
         }
         if granted.keep_alive_secs > 0 {
             let deadline = now.mono_ms + keep_alive_ms(granted.keep_alive_secs);
-            self.wheel.arm(deadline, Timer::KeepAlive(id));
+            self.arm(now, deadline, Timer::KeepAlive(id));
         }
     }
 
@@ -443,7 +443,7 @@ impl Core {
         let deadline = connection.heard_ms + keep_alive_ms(connection.keep_alive_secs);
         if deadline > now.mono_ms {
             // Every packet moves the deadline; the timer is only moved when it fires.
-            self.wheel.arm(deadline, Timer::KeepAlive(id));
+            self.arm(now, deadline, Timer::KeepAlive(id));
             return;
         }
         let ending = Ending {

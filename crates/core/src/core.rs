@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
+use std::num::NonZeroU32;
 
 use foldhash::fast::FixedState;
 use tidegate_mqtt::PropertyBuf;
@@ -50,7 +51,7 @@ pub(crate) enum Timer {
     /// The Will Delay Interval is over.
     Will(OrganisationId, SessionId, u32),
     /// A retained message may be expired.
-    Retained(OrganisationId, NodeId),
+    Retained(OrganisationId, NodeId, NonZeroU32),
 }
 
 /// One shard's broker. See the crate's documentation.
@@ -73,10 +74,12 @@ pub struct Core {
     /// Connections with acknowledgements that wait for a ticket, in order of the tickets.
     pub(crate) awaiting_journal: VecDeque<(Ticket, ConnectionId)>,
     /// Receipts that wait for a ticket, in order of the tickets.
-    pub(crate) receipts_owed: VecDeque<(Ticket, ShardId, ReceiptAddress)>,
+    pub(crate) receipts_owed: VecDeque<(Ticket, ReceiptAddress)>,
     pub(crate) barriers: Barriers,
     pub(crate) sys: Sys,
     pub(crate) identifiers_assigned: u64,
+    /// Number of the last search for retained messages that this shard asked for.
+    pub(crate) walks_asked: u64,
     due: Vec<Timer>,
 }
 
@@ -102,6 +105,7 @@ impl Core {
             barriers: Barriers::default(),
             sys: Sys::new(config.started),
             identifiers_assigned: 0,
+            walks_asked: 0,
             due: Vec::new(),
             limits: config.limits,
         }
@@ -266,16 +270,32 @@ impl Core {
                 Timer::Will(organisation, session, absence) => {
                     self.on_will_due(now, organisation, session, absence, effects);
                 }
-                Timer::Retained(organisation, node) => self.on_retained_timer(now, organisation, node),
+                Timer::Retained(organisation, node, timer) => {
+                    self.on_retained_timer(now, (organisation, node, timer));
+                }
             }
         }
         self.due = due;
     }
 
-    fn on_retained_timer(&mut self, now: Now, organisation: OrganisationId, node: NodeId) {
-        if let Some(at) = self.organisation(organisation).retained.expire(node, now) {
+    fn on_retained_timer(
+        &mut self,
+        now: Now,
+        (organisation, node, timer): (OrganisationId, NodeId, NonZeroU32),
+    ) {
+        if let Some(at) = self.organisation(organisation).retained.expire(node, timer, now) {
             let deadline = now.mono_ms + at.saturating_sub(now.unix_ms);
-            self.wheel.arm(deadline, Timer::Retained(organisation, node));
+            self.arm(now, deadline, Timer::Retained(organisation, node, timer));
         }
     }
+
+    /// Arms a timer whose handler looks whether its time has come and arms it again if not. Timers are not
+    /// cancelled: without the bound on how far ahead they are, a client that comes and goes with a Keep Alive of 18
+    /// hours or a Session Expiry of a century would leave one behind each time.
+    pub(crate) fn arm(&mut self, now: Now, deadline_ms: u64, timer: Timer) {
+        self.wheel.arm(deadline_ms.min(now.mono_ms + TIMER_AHEAD_MAX_MS), timer);
+    }
 }
+
+/// Rare enough to cost nothing, near enough that what is gone is soon forgotten.
+const TIMER_AHEAD_MAX_MS: u64 = 60_000;

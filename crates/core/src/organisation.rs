@@ -3,13 +3,12 @@
 //! Nothing in here refers to another organisation, and no function of this crate takes two: what belongs to
 //! one can only be reached through its value.
 
-use slab::Slab;
 use tidegate_observe::Counters;
 
 use crate::group::Groups;
 use crate::identifiers::OrganisationId;
 use crate::limits::Limits;
-use crate::retained::{Retained, Walk};
+use crate::retained::Retained;
 use crate::routes::Routes;
 use crate::session::Sessions;
 
@@ -20,8 +19,6 @@ pub(crate) struct Organisation {
     pub(crate) groups: Groups,
     pub(crate) sessions: Sessions,
     pub(crate) retained: Retained,
-    /// Searches of `retained` under way, for sessions of any shard.
-    pub(crate) walks: Slab<Walk>,
     pub(crate) counters: Counters,
 }
 
@@ -34,7 +31,6 @@ impl Organisation {
             groups: Groups::default(),
             sessions: Sessions::new(seed),
             retained: Retained::new(seed),
-            walks: Slab::new(),
             counters: Counters::default(),
         }
     }

@@ -4,7 +4,8 @@ use crate::core::Core;
 use crate::effects::Effects;
 use crate::group::GroupKey;
 use crate::identifiers::{OrganisationId, ShardId, Ticket};
-use crate::shards::{Batch, Forwarded, ReceiptAddress, ShardMessage, WalkOrder};
+use crate::retained::VISITS_MAX;
+use crate::shards::{Batch, Forwarded, ReceiptAddress, ShardMessage};
 use crate::subscription::Interest;
 use crate::time::Now;
 
@@ -24,7 +25,7 @@ impl Core {
         effects: &mut Effects,
     ) {
         match message {
-            ShardMessage::Publish(forwarded) => self.on_forwarded(now, from, forwarded, bytes, effects),
+            ShardMessage::Publish(forwarded) => self.on_forwarded(now, forwarded, bytes, effects),
             ShardMessage::Interest { organisation, filter, interest } => {
                 self.on_interest(from, *organisation, filter, *interest);
             }
@@ -42,16 +43,14 @@ impl Core {
             }
             ShardMessage::Receipt(address) => self.on_receipt(now, *address, effects),
             ShardMessage::Walk { organisation, session, walk } => {
-                let abandoned = matches!(walk, WalkOrder::Abandon { .. });
-                let (number, messages) = self.walk(now, *organisation, walk.clone());
-                if !abandoned {
-                    let (organisation, session) = (*organisation, *session);
-                    effects.to(from).push(ShardMessage::Found { organisation, session, number, messages });
+                let (organisation, session) = (*organisation, *session);
+                let mut visits = VISITS_MAX;
+                if let Some(found) = self.walk(now, (from, organisation), walk.clone(), &mut visits) {
+                    effects.to(from).push(ShardMessage::Found { organisation, session, found });
                 }
             }
-            ShardMessage::Found { organisation, session, number, messages } => {
-                let to = (*organisation, *session);
-                self.on_found(now, from, to, *number, messages.clone(), effects);
+            ShardMessage::Found { organisation, session, found } => {
+                self.on_found(now, (*organisation, *session), found.clone(), effects);
             }
             ShardMessage::Counters { organisation, counters } => {
                 self.sys.learn(from, *organisation, counters)
@@ -60,44 +59,33 @@ impl Core {
         }
     }
 
-    fn on_forwarded(
-        &mut self,
-        now: Now,
-        from: ShardId,
-        forwarded: &Forwarded,
-        bytes: &[u8],
-        effects: &mut Effects,
-    ) {
+    fn on_forwarded(&mut self, now: Now, forwarded: &Forwarded, bytes: &[u8], effects: &mut Effects) {
         self.organisation(forwarded.organisation);
         let message = forwarded.message(bytes);
-        let durable = self.run_errand(now, forwarded.organisation, message, forwarded.errand, effects);
-        let ticket = durable.then(|| self.ticket(effects));
-        if let Some(address) = forwarded.errand.receipt {
-            self.send_receipt(from, address, ticket, effects);
+        let done = self.run_errand(now, forwarded.organisation, message, forwarded.errand, effects);
+        let ticket = done.durable.then(|| self.ticket(effects));
+        if let Some(address) = forwarded.errand.receipt
+            && !done.receipt_went_on
+        {
+            self.send_receipt(address, ticket, effects);
         }
     }
 
     /// Says that the copy here is durable: now if nothing had to be kept, else when the journal has it.
-    fn send_receipt(
-        &mut self,
-        to: ShardId,
-        address: ReceiptAddress,
-        ticket: Option<Ticket>,
-        effects: &mut Effects,
-    ) {
+    fn send_receipt(&mut self, address: ReceiptAddress, ticket: Option<Ticket>, effects: &mut Effects) {
         match ticket {
-            None => effects.to(to).push(ShardMessage::Receipt(address)),
-            Some(ticket) => self.receipts_owed.push_back((ticket, to, address)),
+            None => effects.to(address.shard).push(ShardMessage::Receipt(address)),
+            Some(ticket) => self.receipts_owed.push_back((ticket, address)),
         }
     }
 
     /// The journal is durable up to a ticket: other shards' publishers can be told.
     pub(crate) fn pay_receipts(&mut self, up_to: Ticket, effects: &mut Effects) {
-        while let Some(&(ticket, to, address)) = self.receipts_owed.front()
+        while let Some(&(ticket, address)) = self.receipts_owed.front()
             && ticket <= up_to
         {
             self.receipts_owed.pop_front();
-            effects.to(to).push(ShardMessage::Receipt(address));
+            effects.to(address.shard).push(ShardMessage::Receipt(address));
         }
     }
 

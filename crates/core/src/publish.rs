@@ -192,7 +192,7 @@ impl Core {
             return None;
         }
         let number = self.connections.get(id)?.next_held();
-        Some(ReceiptAddress { connection: id, number })
+        Some(ReceiptAddress { shard: self.shard, connection: id, number })
     }
 
     fn answer_admitted(

@@ -29,7 +29,7 @@ pub(crate) struct Replay {
     pub(crate) started: bool,
     /// Shards that still have to be asked for the first request.
     pub(crate) shards: Vec<ShardId>,
-    /// The walk under way: where, its number there, and whether an answer is awaited.
+    /// The walk under way.
     pub(crate) walk: Option<RemoteWalk>,
     /// Found and not sent yet.
     pub(crate) found: VecDeque<Arc<StoredMessage>>,
@@ -41,8 +41,9 @@ pub(crate) struct Replay {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RemoteWalk {
     pub(crate) shard: ShardId,
-    /// `None` until the first answer names it.
-    pub(crate) number: Option<u32>,
+    /// Given by the shard that asks; an answer with another number is of a walk that was given up.
+    pub(crate) number: u64,
+    /// Whether an answer is to come.
     pub(crate) awaited: bool,
 }
 

@@ -12,7 +12,7 @@ use crate::identifiers::{OrganisationId, SessionId, ShardId};
 use crate::message::{Keepable, StoredMessage};
 use crate::organisation::Organisation;
 use crate::replay::{PIECE_MESSAGES, RemoteWalk, Replay, ReplayRequest};
-use crate::retained::WalkState;
+use crate::retained::{VISITS_MAX, WalkId, WalkState};
 use crate::shards::{ShardMessage, WalkOrder};
 use crate::time::Now;
 
@@ -59,28 +59,38 @@ impl Core {
         session: u32,
         effects: &mut Effects,
     ) {
+        let mut visits = VISITS_MAX;
         loop {
             if !self.send_found(now, organisation, session, effects) {
                 return;
             }
             let (shards, keeper) = (self.shards, self.keeper_of_next(organisation, session));
+            let number = self.walks_asked + 1;
             let own = &mut self.organisations[organisation.0 as usize];
             let Some(target) = own.sessions.at(session) else { return };
             let id = target.id;
             let Some(replay) = target.replay.as_mut() else { return };
-            match next(replay, keeper, shards) {
+            match next(replay, keeper, shards, number) {
                 Next::Wait => return,
                 Next::Done => {
                     target.replay = None;
                     return self.pump_queue(now, organisation, session, effects);
                 }
-                Next::Ask(shard, walk) if shard == self.shard => {
-                    let (number, messages) = self.walk(now, organisation, walk);
-                    self.accept_found(organisation, id, number, messages);
-                }
                 Next::Ask(shard, walk) => {
-                    effects.to(shard).push(ShardMessage::Walk { organisation, session: id, walk });
-                    return;
+                    self.walks_asked = number;
+                    // Here at once, until the work of a turn is done; the rest comes by mail like that of others,
+                    // so that everybody else has a turn in between.
+                    if shard != self.shard || visits == 0 {
+                        return effects.to(shard).push(ShardMessage::Walk {
+                            organisation,
+                            session: id,
+                            walk,
+                        });
+                    }
+                    visits = visits.saturating_sub(VISITS_OF_AN_ORDER);
+                    if let Some(found) = self.walk(now, (self.shard, organisation), walk, &mut visits) {
+                        self.accept_found(organisation, id, found);
+                    }
                 }
             }
         }
@@ -136,68 +146,54 @@ impl Core {
         }
     }
 
-    /// Looks for retained messages on this shard: the walk's number to go on with, and what was found.
+    /// Looks for retained messages on this shard; `None` when nobody wants an answer.
     pub(crate) fn walk(
         &mut self,
         now: Now,
-        organisation: OrganisationId,
+        (asked_by, organisation): (ShardId, OrganisationId),
         order: WalkOrder,
-    ) -> (Option<u32>, Vec<Arc<StoredMessage>>) {
-        let Organisation { walks, retained, .. } = self.organisation(organisation);
+        visits: &mut usize,
+    ) -> Option<Found> {
+        let retained = &mut self.organisation(organisation).retained;
         let number = match order {
-            WalkOrder::Begin { filter } => match TopicFilter::new(&filter) {
-                Ok(filter) => walks.insert(retained.walk(filter)),
-                Err(_) => return (None, Vec::new()),
-            },
-            WalkOrder::Continue { number } => number as usize,
-            WalkOrder::Abandon { number } => {
-                if let Some(walk) = walks.try_remove(number as usize) {
-                    retained.end_walk(walk);
+            WalkOrder::Begin { number, filter } => {
+                if let Ok(filter) = TopicFilter::new(&filter) {
+                    retained.begin_walk(WalkId { asked_by, number }, filter);
                 }
-                return (None, Vec::new());
+                number
+            }
+            WalkOrder::Continue { number } => number,
+            WalkOrder::Abandon { number } => {
+                retained.abandon_walk(WalkId { asked_by, number });
+                return None;
             }
         };
-        let mut found = Vec::new();
-        let Some(walk) = walks.get_mut(number) else { return (None, found) };
-        if retained.step(walk, now, PIECE_MESSAGES, &mut found) == WalkState::More {
-            return (Some(number as u32), found);
-        }
-        let walk = walks.remove(number);
-        retained.end_walk(walk);
-        (None, found)
+        let mut messages = Vec::new();
+        let state = retained.step(WalkId { asked_by, number }, now, PIECE_MESSAGES, visits, &mut messages);
+        Some(Found { number, more: state == WalkState::More, messages })
     }
 
     /// An answer to the walk that a session waits for.
     pub(crate) fn on_found(
         &mut self,
         now: Now,
-        from: ShardId,
         (organisation, session): (OrganisationId, SessionId),
-        number: Option<u32>,
-        messages: Vec<Arc<StoredMessage>>,
+        found: Found,
         effects: &mut Effects,
     ) {
-        if self.accept_found(organisation, session, number, messages) {
+        if self.accept_found(organisation, session, found) {
             self.continue_replay(now, organisation, session.index, effects);
-        } else if let Some(number) = number {
-            // The session does not want it any more.
-            let walk = WalkOrder::Abandon { number };
-            effects.to(from).push(ShardMessage::Walk { organisation, session, walk });
         }
     }
 
-    fn accept_found(
-        &mut self,
-        organisation: OrganisationId,
-        session: SessionId,
-        number: Option<u32>,
-        messages: Vec<Arc<StoredMessage>>,
-    ) -> bool {
+    fn accept_found(&mut self, organisation: OrganisationId, session: SessionId, found: Found) -> bool {
         let session = self.organisation(organisation).sessions.get_mut(session);
         let Some(replay) = session.and_then(|session| session.replay.as_mut()) else { return false };
-        let Some(walk) = replay.walk.filter(|walk| walk.awaited) else { return false };
-        replay.walk = number.map(|number| RemoteWalk { number: Some(number), awaited: false, ..walk });
-        replay.found.extend(messages);
+        // Of a walk that was given up meanwhile there is nothing to accept.
+        let awaited = replay.walk.filter(|walk| walk.awaited && walk.number == found.number);
+        let Some(walk) = awaited else { return false };
+        replay.walk = found.more.then_some(RemoteWalk { awaited: false, ..walk });
+        replay.found.extend(found.messages);
         true
     }
 
@@ -231,12 +227,12 @@ impl Core {
         let Some(replay) = own.sessions.get_mut(session).and_then(|session| session.replay.take()) else {
             return Vec::new();
         };
-        // A walk whose number is not known yet is given up when its first answer comes.
-        if let Some(RemoteWalk { shard, number: Some(number), .. }) = replay.walk {
+        if let Some(RemoteWalk { shard, number, awaited }) = replay.walk {
             let walk = WalkOrder::Abandon { number };
-            if shard == self.shard {
-                self.walk(Now { mono_ms: 0, unix_ms: 0 }, organisation, walk);
+            if shard == self.shard && !awaited {
+                self.organisation(organisation).retained.abandon_walk(WalkId { asked_by: shard, number });
             } else {
+                // By the way that the order took, so that it comes after it.
                 effects.to(shard).push(ShardMessage::Walk { organisation, session, walk });
             }
         }
@@ -257,21 +253,20 @@ fn send_one(courier: &mut Courier<'_>, session: u32, stored: &Arc<StoredMessage>
     courier.send_now(session, &mut keep, manner);
 }
 
-/// What to do when all that was found is sent.
-fn next(replay: &mut Replay, keeper: Option<ShardId>, shards: u8) -> Next {
+/// What to do when all that was found is sent; a new walk gets the number `number`.
+fn next(replay: &mut Replay, keeper: Option<ShardId>, shards: u8, number: u64) -> Next {
     loop {
-        match &mut replay.walk {
-            Some(walk) if walk.awaited => return Next::Wait,
-            Some(RemoteWalk { shard, number: Some(number), awaited }) => {
-                *awaited = true;
-                return Next::Ask(*shard, WalkOrder::Continue { number: *number });
+        if let Some(walk) = &mut replay.walk {
+            if walk.awaited {
+                return Next::Wait;
             }
-            _ => {}
+            walk.awaited = true;
+            return Next::Ask(walk.shard, WalkOrder::Continue { number: walk.number });
         }
         if let Some(shard) = replay.shards.pop() {
             let Some(request) = replay.requests.front() else { return Next::Done };
-            replay.walk = Some(RemoteWalk { shard, number: None, awaited: true });
-            return Next::Ask(shard, WalkOrder::Begin { filter: request.filter.clone() });
+            replay.walk = Some(RemoteWalk { shard, number, awaited: true });
+            return Next::Ask(shard, WalkOrder::Begin { number, filter: request.filter.clone() });
         }
         if replay.started {
             replay.requests.pop_front();
@@ -287,3 +282,16 @@ fn next(replay: &mut Replay, keeper: Option<ShardId>, shards: u8) -> Next {
         }
     }
 }
+
+/// What one piece of a walk found.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    /// As the order had it.
+    pub(crate) number: u64,
+    /// Whether there is more to go on with.
+    pub(crate) more: bool,
+    pub(crate) messages: Vec<Arc<StoredMessage>>,
+}
+
+/// What beginning or going on with a walk costs, in visits of nodes.
+const VISITS_OF_AN_ORDER: usize = 16;

@@ -2,10 +2,14 @@
 //!
 //! A topic's retained message lives on one shard, chosen by the topic's hash, so it is stored once.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 use tidegate_mqtt::TopicFilter;
 
+use crate::identifiers::ShardId;
 use crate::limits::Limits;
 use crate::message::{Keepable, StoredMessage};
 use crate::time::Now;
@@ -14,8 +18,9 @@ use crate::tree::{LevelTree, NodeId, Vacant};
 #[derive(Default)]
 struct Kept {
     message: Option<Arc<StoredMessage>>,
-    /// A timer for its expiry is armed; one per topic is enough, whatever is published meanwhile.
-    timer_armed: bool,
+    /// The timer for its expiry; one per topic is enough, whatever is published meanwhile. A number tells it from
+    /// the timer of a topic that had this node before.
+    timer: Option<NonZeroU32>,
 }
 
 impl Vacant for Kept {
@@ -29,20 +34,31 @@ pub(crate) struct Retained {
     tree: LevelTree<Kept>,
     count: usize,
     bytes: usize,
+    last_timer: u32,
+    /// Searches under way.
+    walks: HashMap<WalkId, Walk, FixedState>,
+}
+
+/// A search: the shard that asked for it and the number that it gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct WalkId {
+    pub(crate) asked_by: ShardId,
+    pub(crate) number: u64,
 }
 
 /// What storing a retained message led to.
 pub(crate) enum Stored {
     Done,
-    /// It expires: call [`Retained::expire`] for this node then.
-    ArmTimer(NodeId, u64),
+    /// It expires: call [`Retained::expire`] for this node and timer then.
+    ArmTimer(NodeId, NonZeroU32, u64),
     /// The store is full.
     Full,
 }
 
 impl Retained {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { tree: LevelTree::new(seed), count: 0, bytes: 0 }
+        let walks = HashMap::with_hasher(FixedState::with_seed(seed));
+        Self { tree: LevelTree::new(seed), count: 0, bytes: 0, last_timer: 0, walks }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -51,6 +67,12 @@ impl Retained {
 
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// How many searches are under way.
+    #[cfg(test)]
+    pub(crate) fn walk_count(&self) -> usize {
+        self.walks.len()
     }
 
     /// How many nodes the tree has, the root not counted.
@@ -75,7 +97,9 @@ impl Retained {
             Some(old) => (self.count, self.bytes - old.size() + size),
             None => (self.count + 1, self.bytes + size),
         };
-        if count > limits.retained_messages_max || bytes > limits.retained_bytes_max {
+        // A deep topic costs more in levels than in letters.
+        let memory = bytes + self.tree.node_count() * LEVEL_BYTES;
+        if count > limits.retained_messages_max || memory > limits.retained_bytes_max {
             return Stored::Full;
         }
         (self.count, self.bytes) = (count, bytes);
@@ -83,22 +107,29 @@ impl Retained {
         let kept = self.tree.value_mut(node);
         kept.message = Some(keep.stored());
         match keep.message.expires_at_ms {
-            Some(at) if !std::mem::replace(&mut kept.timer_armed, true) => Stored::ArmTimer(node, at),
+            Some(at) if kept.timer.is_none() => {
+                self.last_timer = self.last_timer.wrapping_add(1);
+                let timer = *kept.timer.insert(NonZeroU32::new(self.last_timer).unwrap_or(NonZeroU32::MIN));
+                Stored::ArmTimer(node, timer, at)
+            }
             _ => Stored::Done,
         }
     }
 
     /// A timer of this node fired. Removes the message if it is expired; else when to look again.
     /// [MQTT5-3.3.1-5] says that an expired retained message is as good as removed.
-    pub(crate) fn expire(&mut self, node: NodeId, now: Now) -> Option<u64> {
+    pub(crate) fn expire(&mut self, node: NodeId, timer: NonZeroU32, now: Now) -> Option<u64> {
         let kept = self.tree.value_mut(node);
-        kept.timer_armed = false;
+        if kept.timer != Some(timer) {
+            return None;
+        }
+        kept.timer = None;
         let expires_at_ms = kept.message.as_ref()?.as_message().expires_at_ms?;
         if expires_at_ms <= now.unix_ms {
             self.remove(node);
             return None;
         }
-        kept.timer_armed = true;
+        kept.timer = Some(timer);
         Some(expires_at_ms)
     }
 
@@ -106,41 +137,50 @@ impl Retained {
         if let Some(message) = self.tree.value_mut(node).message.take() {
             self.count -= 1;
             self.bytes -= message.size();
-            self.tree.prune(node);
+            let walks = &mut self.walks;
+            self.tree.prune_with(node, |left, next| {
+                walks.values_mut().for_each(|walk| walk.step_aside(left, next));
+            });
         }
     }
 
-    /// Begins to look for every message that matches `filter`. End it with [`Retained::end_walk`].
-    pub(crate) fn walk(&mut self, filter: TopicFilter<'_>) -> Walk {
-        self.tree.pin();
+    /// Begins to look for every message that matches `filter`.
+    pub(crate) fn begin_walk(&mut self, id: WalkId, filter: TopicFilter<'_>) {
         let levels = filter.as_str().split('/').map(|text| match text {
             "+" => WalkLevel::Plus,
             "#" => WalkLevel::Hash,
             _ => WalkLevel::Text(text.into()),
         });
-        Walk { levels: levels.collect(), stack: vec![Step::At(self.tree.root(), 0)] }
+        let walk = Walk { levels: levels.collect(), stack: vec![Step::At(self.tree.root(), 0)] };
+        self.walks.insert(id, walk);
     }
 
-    /// The walk is over or given up.
-    pub(crate) fn end_walk(&mut self, _walk: Walk) {
-        self.tree.unpin();
+    /// The walk is given up.
+    pub(crate) fn abandon_walk(&mut self, id: WalkId) {
+        self.walks.remove(&id);
     }
 
-    /// Goes on with a walk and appends up to `count` messages, visiting at most [`VISITS_MAX`] nodes so that a
-    /// sparse match never holds the shard. Whether the walk is complete.
+    /// Goes on with a walk and appends up to `count` messages, visiting at most `visits` nodes, which are taken off,
+    /// so that a sparse match never holds the shard. A walk that is complete is forgotten.
     pub(crate) fn step(
-        &self,
-        walk: &mut Walk,
+        &mut self,
+        id: WalkId,
         now: Now,
         count: usize,
+        visits: &mut usize,
         found: &mut Vec<Arc<StoredMessage>>,
     ) -> WalkState {
+        let Some(walk) = self.walks.get_mut(&id) else { return WalkState::Complete };
         let end = found.len() + count;
-        for _ in 0..VISITS_MAX {
+        while *visits > 0 {
             if found.len() >= end {
                 return WalkState::More;
             }
-            let Some(step) = walk.stack.pop() else { return WalkState::Complete };
+            *visits -= 1;
+            let Some(step) = walk.stack.pop() else {
+                self.walks.remove(&id);
+                return WalkState::Complete;
+            };
             let hit = walk.advance(step, &self.tree);
             let message = hit.and_then(|node| self.tree.value(node).message.as_ref());
             found.extend(message.filter(|message| !message.as_message().is_expired(now)).cloned());
@@ -157,7 +197,7 @@ pub(crate) enum WalkState {
 }
 
 /// A search of the tree that can pause between nodes.
-pub(crate) struct Walk {
+struct Walk {
     levels: Box<[WalkLevel]>,
     stack: Vec<Step>,
 }
@@ -179,6 +219,20 @@ enum Step {
 }
 
 impl Walk {
+    /// A leaf of the tree leaves: whoever was about to visit it goes on behind it. [`Step::At`] has nothing behind.
+    fn step_aside(&mut self, left: NodeId, next: Option<NodeId>) {
+        self.stack.retain_mut(|step| {
+            let (node, behind) = match step {
+                Step::At(node, _) => (node, None),
+                Step::Siblings(node, _) | Step::Subtrees(node, _) => (node, next),
+            };
+            if *node != left {
+                return true;
+            }
+            behind.map(|behind| *node = behind).is_some()
+        });
+    }
+
     /// Takes one step; the node whose message matches, if it is one.
     fn advance(&mut self, step: Step, tree: &LevelTree<Kept>) -> Option<NodeId> {
         match step {
@@ -214,5 +268,7 @@ impl Walk {
     }
 }
 
-/// Nodes of one step of a walk: about a millisecond's work.
-const VISITS_MAX: usize = 16_384;
+/// Nodes that replays visit in one go: about a millisecond's work.
+pub(crate) const VISITS_MAX: usize = 16_384;
+/// Memory of one level of a topic, roughly.
+const LEVEL_BYTES: usize = 64;

@@ -25,6 +25,15 @@ pub(crate) struct Routed {
     pub(crate) matched: bool,
 }
 
+/// What an errand of another shard led to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ErrandDone {
+    /// A record of this shard has to be durable.
+    pub(crate) durable: bool,
+    /// The message went on to another shard, and the duty to send the receipt with it.
+    pub(crate) receipt_went_on: bool,
+}
+
 /// Where a message comes from.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Origin {
@@ -89,14 +98,14 @@ impl Core {
         } else {
             None
         };
-        self.arm_retained(timer);
+        self.arm_retained(now, timer);
         if durable {
             routed.ticket = Some(self.ticket(effects));
         }
         routed
     }
 
-    /// Delivers a message that entered on another shard; whether a durable record of this shard holds it.
+    /// Delivers a message that entered on another shard.
     pub(crate) fn run_errand(
         &mut self,
         now: Now,
@@ -104,7 +113,7 @@ impl Core {
         message: Message<'_>,
         errand: Errand,
         effects: &mut Effects,
-    ) -> bool {
+    ) -> ErrandDone {
         let shard = self.shard;
         let own = &mut self.organisations[organisation.0 as usize];
         let Organisation { routes, groups, sessions, retained, counters, .. } = own;
@@ -125,16 +134,17 @@ impl Core {
         if errand.route {
             durable |= parts.deliver_here(routes.of(message.topic), &mut keep, None);
         }
+        let mut receipts = 0;
         if let Some(member) = errand.member {
-            durable |= parts.deliver_to_member_here(member, &mut keep);
+            durable |= parts.deliver_to_member_here(member, &mut keep, errand.receipt, &mut receipts);
         }
         let mut timer = None;
         if errand.retain {
             timer = parts.store_retained(&mut keep);
             durable = true;
         }
-        self.arm_retained(timer);
-        durable
+        self.arm_retained(now, timer);
+        ErrandDone { durable, receipt_went_on: receipts > 0 }
     }
 
     /// Gives a message of a shared subscription to another member, because the one that had it is gone.
@@ -176,9 +186,9 @@ impl Core {
         self.last_ticket
     }
 
-    fn arm_retained(&mut self, timer: Option<(u64, Timer)>) {
+    fn arm_retained(&mut self, now: Now, timer: Option<(u64, Timer)>) {
         if let Some((deadline, timer)) = timer {
-            self.wheel.arm(deadline, timer);
+            self.arm(now, deadline, timer);
         }
     }
 }
@@ -255,7 +265,13 @@ impl Parts<'_> {
 
     /// A message for a member here that another shard chose. The member may have left meanwhile, or have its
     /// hands full: then another one gets it, a bounded number of times.
-    fn deliver_to_member_here(&mut self, member: ForMember, keep: &mut Keepable<'_>) -> bool {
+    fn deliver_to_member_here(
+        &mut self,
+        member: ForMember,
+        keep: &mut Keepable<'_>,
+        receipt: Option<ReceiptAddress>,
+        receipts: &mut u32,
+    ) -> bool {
         self.courier.encoder.begin(Sharing::Copy);
         let last_hop = member.hops >= MEMBER_HOPS_MAX;
         match room(&mut self.courier, member.session) {
@@ -264,7 +280,7 @@ impl Parts<'_> {
                 false
             }
             Room::Busy | Room::Gone if !last_hop => {
-                self.deliver_to_group(member.group, keep, member.hops + 1, None, &mut 0)
+                self.deliver_to_group(member.group, keep, member.hops + 1, receipt, receipts)
             }
             _ => self.hand_to(member, keep),
         }
@@ -312,9 +328,9 @@ impl Parts<'_> {
                 self.courier.counters.drop_one(DropReason::RetainedFull);
                 None
             }
-            Stored::ArmTimer(node, at) => {
+            Stored::ArmTimer(node, timer, at) => {
                 let deadline = now.mono_ms + at.saturating_sub(now.unix_ms);
-                Some((deadline, Timer::Retained(self.organisation, node)))
+                Some((deadline, Timer::Retained(self.organisation, node, timer)))
             }
         }
     }

@@ -40,6 +40,8 @@ pub(crate) struct Session {
     pub(crate) expiry: SessionExpiry,
     /// Counts disconnects, so that an expiry timer of an earlier one is told apart.
     pub(crate) absence: u32,
+    /// When it ends if its client stays away, in monotonic milliseconds.
+    pub(crate) expires_at_ms: u64,
     /// The filters it subscribed to, as nodes of the tree.
     pub(crate) subscriptions: HashSet<NodeId, FixedState>,
     /// The shared subscriptions it is in.
@@ -62,6 +64,7 @@ impl Session {
             connection: None,
             expiry: SessionExpiry::WITH_CONNECTION,
             absence: 0,
+            expires_at_ms: 0,
             subscriptions: HashSet::default(),
             groups: HashSet::default(),
             window: Window::default(),

@@ -1,14 +1,13 @@
 //! What shards tell each other. One batch per target per turn; a single queue per receiver keeps the order, so
 //! that whatever one shard learned from another before it sent something is known to the third as well.
 
-use std::sync::Arc;
-
 use tidegate_mqtt::QoS;
 use tidegate_observe::Counters;
 
 use crate::group::{GroupKey, Member};
 use crate::identifiers::{ConnectionId, OrganisationId, SessionId, ShardId};
-use crate::message::{Message, StoredMessage};
+use crate::message::Message;
+use crate::replaying::Found;
 use crate::subscription::Interest;
 
 /// The messages of one turn from one shard to another, small ones packed one behind the other.
@@ -88,6 +87,8 @@ pub(crate) struct ForMember {
 /// A held acknowledgement that waits for a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReceiptAddress {
+    /// Where the message entered, whoever passed it on.
+    pub(crate) shard: ShardId,
     pub(crate) connection: ConnectionId,
     pub(crate) number: u64,
 }
@@ -142,23 +143,18 @@ pub(crate) enum ShardMessage {
     /// Look for retained messages: begin a walk, or go on with one.
     Walk { organisation: OrganisationId, session: SessionId, walk: WalkOrder },
     /// The answer to `Walk`.
-    Found {
-        organisation: OrganisationId,
-        session: SessionId,
-        /// To go on with; `None`: that was all.
-        number: Option<u32>,
-        messages: Vec<Arc<StoredMessage>>,
-    },
+    Found { organisation: OrganisationId, session: SessionId, found: Found },
     /// The sender's running totals, for `$SYS`.
     Counters { organisation: OrganisationId, counters: Box<Counters> },
     /// Send your running totals to that shard.
     CountersWanted { to: ShardId },
 }
 
-/// What to do about a walk.
+/// What to do about a walk. Whoever orders it gives the number, so that an answer which comes late is known for what
+/// it is, and a walk can be given up before it was heard of.
 #[derive(Clone, Debug)]
 pub(crate) enum WalkOrder {
-    Begin { filter: Box<str> },
-    Continue { number: u32 },
-    Abandon { number: u32 },
+    Begin { number: u64, filter: Box<str> },
+    Continue { number: u64 },
+    Abandon { number: u64 },
 }

@@ -59,7 +59,7 @@ impl Sys {
 /// A rate per minute, averaged over 1, 5 and 15 minutes with exponential weights, as mosquitto does.
 struct Load {
     name: &'static str,
-    read: fn(&Counters) -> u64,
+    read: Read,
     last: u64,
     averages: [f64; 3],
 }
@@ -76,10 +76,13 @@ impl Load {
     }
 }
 
+/// Takes one number out of the totals.
+type Read = fn(&Counters) -> u64;
+
 const LOAD_MINUTES: [f64; 3] = [1.0, 5.0, 15.0];
 
 /// The rates under `$SYS/broker/load/`.
-const LOADS: [(&str, fn(&Counters) -> u64); 9] = [
+const LOADS: [(&str, Read); 9] = [
     ("messages/received", |c| c.packets_received),
     ("messages/sent", |c| c.packets_sent),
     ("publish/dropped", Counters::dropped_total),
@@ -92,7 +95,7 @@ const LOADS: [(&str, fn(&Counters) -> u64); 9] = [
 ];
 
 /// The plain numbers under `$SYS/broker/`.
-const NUMBERS: [(&str, fn(&Counters) -> u64); 22] = [
+const NUMBERS: [(&str, Read); 22] = [
     ("clients/total", |c| c.sessions),
     ("clients/connected", |c| c.clients_connected),
     ("clients/active", |c| c.clients_connected),

@@ -72,9 +72,6 @@ pub(crate) struct LevelTree<T> {
     hasher: FixedState,
     plus_hash: u64,
     hash_hash: u64,
-    /// While walks are under way nodes stay, so that a walk never steps onto a node that became another.
-    pinned: usize,
-    unpruned: Vec<NodeId>,
 }
 
 /// Whether a value is worth a node.
@@ -98,8 +95,6 @@ impl<T: Vacant> LevelTree<T> {
             plus_hash: hasher.hash_one("+".as_bytes()),
             hash_hash: hasher.hash_one("#".as_bytes()),
             hasher,
-            pinned: 0,
-            unpruned: Vec::new(),
         }
     }
 
@@ -131,36 +126,21 @@ impl<T: Vacant> LevelTree<T> {
 
     /// Removes `node` and the parents that only led to it, if they hold nothing. Call after emptying a value.
     pub(crate) fn prune(&mut self, node: NodeId) {
-        if self.pinned > 0 {
-            self.unpruned.push(node);
-            return;
-        }
+        self.prune_with(node, |_, _| {});
+    }
+
+    /// As [`LevelTree::prune`]; tells of each node that leaves and of its next sibling, so that whoever stands on
+    /// it can step aside.
+    pub(crate) fn prune_with(&mut self, node: NodeId, mut leaves: impl FnMut(NodeId, Option<NodeId>)) {
         let mut node = node;
         while node != ROOT {
             if self.keys[node.0 as usize].first_child != NONE || !self.value(node).is_vacant() {
                 return;
             }
             let parent = NodeId(self.keys[node.0 as usize].parent);
+            leaves(node, self.next_sibling(node));
             self.remove_leaf(node);
             node = parent;
-        }
-    }
-
-    /// Keeps every node until [`LevelTree::unpin`].
-    pub(crate) fn pin(&mut self) {
-        self.pinned += 1;
-    }
-
-    /// The counterpart of [`LevelTree::pin`]; the last one removes what was emptied meanwhile.
-    pub(crate) fn unpin(&mut self) {
-        self.pinned -= 1;
-        if self.pinned == 0 {
-            for node in std::mem::take(&mut self.unpruned) {
-                // A node may be listed twice; a freed one has lost its parent.
-                if self.keys[node.0 as usize].parent != NONE {
-                    self.prune(node);
-                }
-            }
         }
     }
 
@@ -256,7 +236,6 @@ impl<T: Vacant> LevelTree<T> {
     }
 
     /// How many nodes there are, the root not counted.
-    #[cfg(test)]
     pub(crate) fn node_count(&self) -> usize {
         self.keys.len() - self.free_nodes.len() - 1
     }

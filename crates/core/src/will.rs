@@ -6,4 +6,6 @@ use crate::connection::OwnedWill;
 /// [MQTT5-3.1.3-9] [MQTT5-3.1.2-8]
 pub(crate) struct PendingWill {
     pub(crate) will: OwnedWill,
+    /// When its delay is over, in monotonic milliseconds.
+    pub(crate) due_ms: u64,
 }

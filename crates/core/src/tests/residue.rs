@@ -25,7 +25,7 @@ impl World {
             sum.sessions += own.sessions.len();
             sum.filter_nodes += own.routes.tree().node_count();
             sum.groups += own.groups.len();
-            sum.walks += own.walks.len();
+            sum.walks += own.retained.walk_count();
             sum.held_journal += core.awaiting_journal.len();
             sum.receipts_owed += core.receipts_owed.len();
             sum

@@ -171,3 +171,35 @@ fn a_duplicate_of_qos_2_is_answered_and_not_delivered_again() {
     // [MQTT5-4.3.3-10] [MQTT3-4.3.3-2]
     assert_eq!(world.payloads("s"), ["m"]);
 }
+
+#[test]
+fn puback_waits_for_the_member_that_a_busy_one_passed_the_message_on_to() {
+    let mut world = World::new(2);
+    world.connect("p", &v5());
+    let (mut near, mut far) = (None, None);
+    for number in 0..20 {
+        let name = format!("m{number}");
+        let mut properties = PropertyBuf::new();
+        properties.number(PropertyId::SessionExpiryInterval, 100).number(PropertyId::ReceiveMaximum, 1);
+        world.connect(&name, &ConnectOptions { clean: false, properties, ..v5() });
+        if world.share_a_shard("p", &name) {
+            near.get_or_insert(name)
+        } else {
+            far.get_or_insert(name)
+        };
+    }
+    let (near, far) = (near.unwrap(), far.unwrap());
+    for name in [&far, &near] {
+        world.subscribe(name, &[("$share/g/t", qos1())]);
+    }
+    // The far one has its hands full, so what it is given comes back to the near one.
+    world.subscribe(&far, &[("x", qos1())]);
+    world.publish("p", "x", b"fill", QoS::AtLeastOnce);
+    world.received("p");
+    world.journal_stalls();
+    let ids = [1, 2].map(|_| world.publish("p", "t", b"shared", QoS::AtLeastOnce));
+    // [MQTT5-4.6.0-2]
+    assert_eq!(world.received("p"), []);
+    world.journal_goes_on();
+    assert_eq!(world.received("p"), ids.map(|id| Got::PubAck(id, ReasonCode::Success)));
+}

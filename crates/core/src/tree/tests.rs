@@ -83,13 +83,14 @@ proptest! {
 }
 
 #[test]
-fn a_pinned_tree_keeps_its_nodes_until_the_walk_is_over() {
+fn nodes_that_leave_are_told_with_their_next_sibling_from_the_leaf_up() {
     let mut tree = LevelTree::<Flag>::new(1);
-    let node = tree.insert("a/b/c");
-    tree.pin();
-    tree.prune(node);
-    tree.prune(node);
-    assert_eq!(tree.node_count(), 3);
-    tree.unpin();
-    assert_eq!(tree.node_count(), 0);
+    let sibling = tree.insert("a/x");
+    tree.value_mut(sibling).0 = true;
+    let parent = tree.insert("a/b");
+    let leaf = tree.insert("a/b/c");
+    let mut left = Vec::new();
+    tree.prune_with(leaf, |node, next| left.push((node, next)));
+    assert_eq!(left, [(leaf, None), (parent, Some(sibling))]);
+    assert_eq!(tree.node_count(), 2);
 }
