@@ -105,7 +105,9 @@ impl fmt::Display for Quoted<'_> {
 impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fact::Connected { client, peer, version, user_name, session_present, keep_alive_secs, .. } => {
+            Fact::Connected {
+                client, peer, version, user_name, session_present, keep_alive_secs, ..
+            } => {
                 write!(f, "client {} connected from {peer} with MQTT {version}", Quoted(client))?;
                 if let Some(user) = user_name {
                     write!(f, ", user {}", Quoted(user))?;
