@@ -322,3 +322,51 @@ fn acknowledgements_that_wait_for_the_journal_do_not_collect_without_bound() {
         others_are_served(&mut world);
     }
 }
+
+#[test]
+fn an_answer_to_a_search_that_was_given_up_is_not_taken_for_the_answer_to_the_next() {
+    for shards in [2, 5] {
+        let mut world = World::new(shards);
+        world.connect("p", &v3());
+        for number in 0..3000 {
+            let none = PropertyBuf::new();
+            world.publish_with("p", &format!("a/{number}"), b"x", QoS::AtLeastOnce, true, &none);
+            world.publish_with("p", &format!("b/{number}"), b"x", QoS::AtLeastOnce, true, &none);
+        }
+        world.connect_as("first", "same", &durable());
+        // SUBACK waits for the other shards, so the search begins when they have answered.
+        world.subscribe("first", &[("a/none", qos(QoS::AtLeastOnce))]);
+        world.subscribe_with("first", &[("a/+", qos(QoS::AtLeastOnce))], &PropertyBuf::new());
+        world.delay_shards(true);
+        world.subscribe_with("first", &[("b/+", qos(QoS::AtLeastOnce))], &PropertyBuf::new());
+        world.break_connection("first");
+        world.connect_as("second", "same", &v5());
+        world.subscribe_with("second", &[("b/+", qos(QoS::AtMostOnce))], &PropertyBuf::new());
+        world.delay_shards(false);
+        let mut topics = world.topics("second");
+        assert!(topics.iter().all(|topic| topic.starts_with("b/")), "{shards} shards");
+        topics.sort();
+        topics.dedup();
+        assert_eq!(topics.len(), 3000, "{shards} shards");
+        assert_eq!(world.residue().walks, 0);
+    }
+}
+
+#[test]
+fn many_filters_that_match_little_are_searched_for_in_many_turns() {
+    let mut world = World::new(1);
+    world.connect("p", &v3());
+    for number in 0..5_000 {
+        world.publish_with("p", &format!("r/{number}/x"), b"x", QoS::AtMostOnce, true, &PropertyBuf::new());
+    }
+    world.connect("s", &v5());
+    let filters: Vec<String> = (0..50).map(|number| format!("r/+/none{number}")).collect();
+    let filters: Vec<_> = filters.iter().map(|filter| (filter.as_str(), qos(QoS::AtMostOnce))).collect();
+    world.delay_shards(true);
+    world.subscribe_with("s", &filters, &PropertyBuf::new());
+    // The rest of the search waits in the shard's own mail, where everybody else comes first.
+    others_are_served(&mut world);
+    assert_eq!(world.residue().walks, 1);
+    world.delay_shards(false);
+    assert_eq!(world.residue().walks, 0);
+}

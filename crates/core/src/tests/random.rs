@@ -67,6 +67,9 @@ enum Step {
     Journal {
         stalls: bool,
     },
+    Mail {
+        stalls: bool,
+    },
     Time {
         ms: u64,
     },
@@ -107,6 +110,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (slot, 0..TOPICS.len(), 0usize..40, any::<u8>())
             .prop_map(|(slot, topic, at, with)| Step::Mutated { slot, topic, at, with }),
         2 => any::<bool>().prop_map(|stalls| Step::Journal { stalls }),
+        3 => any::<bool>().prop_map(|stalls| Step::Mail { stalls }),
         2 => prop_oneof![Just(100u64), Just(2_000), Just(40_000)].prop_map(|ms| Step::Time { ms }),
         1 => Just(Step::Sys),
     ]
@@ -226,6 +230,8 @@ fn take(world: &mut World, names: &mut Names, step: &Step) {
         }
         Step::Journal { stalls: true } => world.journal_stalls(),
         Step::Journal { stalls: false } => world.journal_goes_on(),
+        Step::Mail { stalls: true } => world.delay_shards(true),
+        Step::Mail { stalls: false } => world.delay_shards(false),
         Step::Time { ms } => world.advance_ms(*ms),
         Step::Sys => world.publish_sys(),
     }
@@ -246,8 +252,6 @@ fn limits() -> Limits {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn nothing_that_clients_send_panics_or_leaves_anything_behind(
         shards in 1u8..=3,
@@ -258,6 +262,7 @@ proptest! {
         for step in &steps {
             take(&mut world, &mut names, step);
         }
+        world.delay_shards(false);
         world.journal_goes_on();
         for name in &names.made {
             world.stall(name, false);

@@ -13,7 +13,8 @@ use tidegate_mqtt::{
 use tidegate_observe::{Counters, EndReason, Fact};
 
 use crate::{
-    ConnectionId, Core, CoreConfig, Effects, Input, Limits, Now, OrganisationId, Principal, ShardId, Ticket,
+    Batch, ConnectionId, Core, CoreConfig, Effects, Input, Limits, Now, OrganisationId, Principal, ShardId,
+    Ticket,
 };
 
 pub(crate) struct World {
@@ -26,7 +27,7 @@ pub(crate) struct World {
     journal_stalled: bool,
     /// Mail between shards waits until it is let go.
     shards_delayed: bool,
-    delayed: Vec<(usize, usize, crate::Batch)>,
+    delayed: Vec<(usize, usize, Batch)>,
     unpersisted: Vec<(usize, Ticket)>,
     pub(crate) facts: Vec<Fact>,
     /// Bytes that the kernel takes from each write; `None` takes all.
@@ -310,8 +311,10 @@ impl World {
         self.shards_delayed = delayed;
         if !delayed {
             for (from, to, batch) in std::mem::take(&mut self.delayed) {
-                self.input(to, Input::FromShard { from: ShardId(from as u8), batch });
+                // What this leads to is sent later, so it arrives later.
+                self.handle(to, Input::FromShard { from: ShardId(from as u8), batch });
             }
+            self.settle();
         }
     }
 
