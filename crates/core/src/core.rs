@@ -156,6 +156,18 @@ impl Core {
         !connection.paused
     }
 
+    /// The connection of a client, if it is connected here. Before another takes its session over, the shell reads
+    /// out what it has sent: its DISCONNECT may be waiting in the socket, and then its Will must not be published.
+    pub fn connection_of(
+        &mut self,
+        organisation: OrganisationId,
+        client_identifier: &str,
+    ) -> Option<ConnectionId> {
+        let own = self.organisations.get_mut(organisation.0 as usize)?;
+        let session = own.sessions.find(client_identifier)?;
+        own.sessions.get_mut(session)?.connection
+    }
+
     /// What the connection is owed.
     pub fn outbound(&mut self, connection: ConnectionId) -> Option<&Outbound> {
         self.connections.get(connection).map(|connection| &connection.outbound)

@@ -78,3 +78,14 @@ pub struct Handoff {
     /// Bytes that arrived behind the CONNECT.
     pub rest: Vec<u8>,
 }
+
+impl Handoff {
+    /// The identifier that the client chose or was given.
+    #[must_use]
+    pub fn client_identifier(&self) -> Option<&str> {
+        match &self.assigned_identifier {
+            Some(assigned) => Some(assigned),
+            None => Some(tidegate_mqtt::Connect::from_body(&self.connect_body).ok()?.client_identifier),
+        }
+    }
+}

@@ -212,6 +212,18 @@ impl Core {
     pub(crate) fn send(&mut self, id: ConnectionId, packet: &Packet<'_>, effects: &mut Effects) {
         let Some(connection) = self.connections.get(id) else { return };
         packet.encode(connection.version, connection.outbound.buffer(&mut self.pool));
+        self.sent(id, effects);
+    }
+
+    /// Appends a packet that was encoded before.
+    pub(crate) fn send_encoded(&mut self, id: ConnectionId, packet: &[u8], effects: &mut Effects) {
+        let Some(connection) = self.connections.get(id) else { return };
+        connection.outbound.buffer(&mut self.pool).extend_from_slice(packet);
+        self.sent(id, effects);
+    }
+
+    fn sent(&mut self, id: ConnectionId, effects: &mut Effects) {
+        let Some(connection) = self.connections.get(id) else { return };
         if !connection.dirty {
             connection.dirty = true;
             effects.write.push(id);

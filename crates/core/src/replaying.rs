@@ -22,6 +22,8 @@ enum Next {
     Wait,
     /// An order for a shard.
     Ask(ShardId, WalkOrder),
+    /// A SUBACK whose subscriptions have no retained messages.
+    Acknowledge(Box<[u8]>),
     /// The replay is over.
     Done,
 }
@@ -33,6 +35,13 @@ impl Core {
         if let Some(session) = own.sessions.get_mut(session) {
             session.replay.get_or_insert_default().unacknowledged += 1;
         }
+    }
+
+    /// Whether retained messages are under way for earlier subscriptions.
+    pub(crate) fn is_replaying(&mut self, organisation: OrganisationId, session: SessionId) -> bool {
+        let own = &mut self.organisations[organisation.0 as usize];
+        let replay = own.sessions.get_mut(session).and_then(|session| session.replay.as_ref());
+        replay.is_some_and(|replay| !replay.requests.is_empty())
     }
 
     pub(crate) fn begin_replays(
@@ -72,6 +81,11 @@ impl Core {
             let Some(replay) = target.replay.as_mut() else { return };
             match next(replay, keeper, shards, number) {
                 Next::Wait => return,
+                Next::Acknowledge(suback) => {
+                    if let Some(connection) = target.connection {
+                        self.send_encoded(connection, &suback, effects);
+                    }
+                }
                 Next::Done => {
                     target.replay = None;
                     return self.pump_queue(now, organisation, session, effects);
@@ -133,12 +147,16 @@ impl Core {
             let room = connection.outbound.len() < courier.limits.outbound_bytes_max / 2
                 && target.window.has_room(connection.send_maximum);
             let Some(replay) = target.replay.as_mut() else { return false };
-            let Some(request) = replay.requests.front() else { return true };
+            let Some(request) = replay.requests.front_mut() else { return true };
             if replay.found.is_empty() {
                 return true;
             }
             if !room {
                 return false;
+            }
+            if let Some(suback) = request.suback.take() {
+                connection.outbound.buffer(courier.pool).extend_from_slice(&suback);
+                courier.counters.packets_sent += 1;
             }
             let (qos, identifier) = (request.qos, request.identifier);
             let Some(stored) = replay.found.pop_front() else { return true };
@@ -207,6 +225,8 @@ impl Core {
         let mut requests = self.abandon_replay(organisation, session, effects);
         // Nobody was promised QoS 0.
         requests.retain(|request| request.qos > QoS::AtMostOnce);
+        // A SUBACK of this connection is none of the next.
+        requests.iter_mut().for_each(|request| request.suback = None);
         let own = &mut self.organisations[organisation.0 as usize];
         if let Some(session) = own.sessions.get_mut(session)
             && session.is_durable()
@@ -268,11 +288,19 @@ fn next(replay: &mut Replay, keeper: Option<ShardId>, shards: u8, number: u64) -
             replay.walk = Some(RemoteWalk { shard, number, awaited: true });
             return Next::Ask(shard, WalkOrder::Begin { number, filter: request.filter.clone() });
         }
-        if replay.started {
-            replay.requests.pop_front();
+        if replay.started
+            && let Some(finished) = replay.requests.pop_front()
+        {
+            replay.started = false;
+            if let Some(suback) = finished.suback {
+                match replay.requests.front_mut() {
+                    // The next filter of the same SUBSCRIBE may still have something.
+                    Some(next) if next.suback.is_none() => next.suback = Some(suback),
+                    _ => return Next::Acknowledge(suback),
+                }
+            }
         }
         if replay.requests.is_empty() {
-            replay.started = false;
             return if replay.unacknowledged > 0 { Next::Wait } else { Next::Done };
         }
         replay.started = true;

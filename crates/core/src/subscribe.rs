@@ -192,6 +192,7 @@ impl Core {
                 filter: entry.filter.into(),
                 qos: entry.options.qos,
                 identifier: subscriber.identifier,
+                suback: None,
             });
         }
     }
@@ -314,15 +315,16 @@ impl Core {
             if !connection.is_connected() {
                 continue;
             }
-            connection.outbound.buffer(&mut self.pool).extend_from_slice(&waiting.packet);
-            if !connection.dirty {
-                connection.dirty = true;
-                effects.write.push(waiting.connection);
-            }
             let (organisation, session) = (connection.organisation, connection.session);
-            self.organisations[organisation.0 as usize].counters.packets_sent += 1;
-            if !waiting.replays.is_empty() {
-                self.begin_replays(now, organisation, session, waiting.replays, effects);
+            let mut replays = waiting.replays;
+            match replays.first_mut() {
+                Some(first) if !self.is_replaying(organisation, session) => {
+                    first.suback = Some(waiting.packet.into());
+                }
+                _ => self.send_encoded(waiting.connection, &waiting.packet, effects),
+            }
+            if !replays.is_empty() {
+                self.begin_replays(now, organisation, session, replays, effects);
             }
         }
     }

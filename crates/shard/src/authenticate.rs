@@ -21,12 +21,14 @@ pub trait Authenticate: Send + Sync {
 pub struct Reply {
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) connection: ConnectionId,
+    pub(crate) client_identifier: String,
 }
 
 impl Reply {
     /// Answers from any thread. A connection that is gone meanwhile is not an error.
     pub fn answer(self, verdict: Verdict) {
-        self.mailbox.send(Mail::Authenticated { connection: self.connection, verdict });
+        let Reply { mailbox, connection, client_identifier } = self;
+        mailbox.send(Mail::Authenticated { connection, client_identifier, verdict });
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) enum Mail {
     /// A connection whose session belongs here.
     HandedOver { stream: TcpStream, peer: SocketAddr, handoff: Box<Handoff> },
     /// Somebody who knows credentials has decided.
-    Authenticated { connection: ConnectionId, verdict: Verdict },
+    Authenticated { connection: ConnectionId, client_identifier: String, verdict: Verdict },
     /// The configuration was read again.
     Limits(Box<Limits>),
     /// End all connections, then the thread.

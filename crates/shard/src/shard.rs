@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use tidegate_core::{ConnectionId, Core, Effects, Input, Now, ShardId};
+use tidegate_core::{ConnectionId, Core, Effects, Input, Now, OrganisationId, ShardId};
 use tidegate_observe::{EndReason, Severity};
 
 use crate::acceptor::Acceptor;
-use crate::authenticate::{Authenticate, Reply};
+use crate::authenticate::{Authenticate, Reply, Verdict};
 use crate::clock::Clock;
 use crate::lingering::Lingering;
 use crate::mailbox::{Mail, Mailbox};
@@ -149,12 +149,15 @@ impl Shard {
             Mail::Batch { from, batch } => self.handle(Input::FromShard { from, batch }),
             Mail::Accepted { stream, peer } => self.open(stream, peer),
             Mail::HandedOver { stream, peer, handoff } => {
+                if let Some(client) = handoff.client_identifier() {
+                    self.hear_out(handoff.principal.organisation, client);
+                }
                 if let Some(connection) = self.register(stream, peer) {
                     self.handle(Input::Adopted { connection, peer, handoff: *handoff });
                 }
             }
-            Mail::Authenticated { connection, verdict } => {
-                self.handle(Input::Authenticated { connection, verdict: verdict.0 });
+            Mail::Authenticated { connection, client_identifier, verdict } => {
+                self.on_verdict(connection, &client_identifier, verdict);
             }
             Mail::Limits(limits) => self.parts.core.set_limits(*limits),
             Mail::ShutDown => {
@@ -363,9 +366,28 @@ impl Shard {
         for request in std::mem::take(&mut self.effects.authenticate) {
             let connection = request.connection;
             let mailbox = Arc::clone(&self.parts.mailboxes[self.parts.index]);
-            let reply = Reply { mailbox, connection };
+            let client_identifier = request.client_identifier.clone();
+            let reply = Reply { mailbox, connection, client_identifier };
             if let Some(verdict) = self.parts.authenticator.authenticate(&request, reply) {
-                self.handle(Input::Authenticated { connection, verdict: verdict.0 });
+                self.on_verdict(connection, &request.client_identifier, verdict);
+            }
+        }
+    }
+
+    fn on_verdict(&mut self, connection: ConnectionId, client_identifier: &str, verdict: Verdict) {
+        if let Verdict(Ok(principal)) = &verdict {
+            self.hear_out(principal.organisation, client_identifier);
+        }
+        self.handle(Input::Authenticated { connection, verdict: verdict.0 });
+    }
+
+    /// Reads what the client's present connection has sent, before another takes it over.
+    fn hear_out(&mut self, organisation: OrganisationId, client_identifier: &str) {
+        let Some(old) = self.parts.core.connection_of(organisation, client_identifier) else { return };
+        for _ in 0..READS_BEFORE_TAKEOVER {
+            self.read(old);
+            if !self.sockets.get(old).is_some_and(|socket| socket.ready) {
+                return;
             }
         }
     }
@@ -477,6 +499,8 @@ fn end_reason(error: &io::Error) -> EndReason {
 /// One read takes at most so much: large enough for a batch of large messages, small enough to stay in the
 /// processor's cache.
 const READ_BUFFER_BYTES: usize = 128 * 1024;
+/// More than a client has usually sent when it connects anew; what is beyond is lost with the connection.
+const READS_BEFORE_TAKEOVER: usize = 8;
 /// Events of one wait; more are told at the next.
 const EVENTS_PER_TURN: usize = 1024;
 /// Pieces of one vectored write; more go with the next.
