@@ -104,7 +104,7 @@ impl Shard {
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let mailbox = &self.parts.mailboxes[self.parts.index];
         let accepting = self.parts.acceptor.as_ref().is_some_and(Acceptor::is_ready);
-        let busy = !self.ready.is_empty() || !self.effects.write.is_empty() || accepting;
+        let busy = !self.ready.is_empty() || self.has_effects() || accepting;
         let may_sleep = !busy && mailbox.begin_sleep();
         let timeout = match may_sleep {
             true => self.until_deadline(),
@@ -147,6 +147,10 @@ impl Shard {
     fn on_mail(&mut self, mail: Mail) {
         match mail {
             Mail::Batch { from, batch } => self.handle(Input::FromShard { from, batch }),
+            // The broker stops: nobody would tell this client.
+            Mail::Accepted { .. } | Mail::HandedOver { .. } if self.stop_at_ms.is_some() => {
+                self.parts.connections.fetch_sub(1, Ordering::Relaxed);
+            }
             Mail::Accepted { stream, peer } => self.open(stream, peer),
             Mail::HandedOver { stream, peer, handoff } => {
                 if let Some(client) = handoff.client_identifier() {
@@ -336,19 +340,23 @@ impl Shard {
             }
             self.write_all();
             self.close_all();
-            let effects = &self.effects;
-            if effects.write.is_empty()
-                && effects.close.is_empty()
-                && effects.persist.is_none()
-                && effects.authenticate.is_empty()
-                && effects.hand_over.is_empty()
-                && effects.resume.is_empty()
-            {
+            if !self.has_effects() {
                 break;
             }
         }
         self.send_mail();
         self.log_facts();
+    }
+
+    /// Whether something is left to carry out. Mail and facts always leave with the turn.
+    fn has_effects(&self) -> bool {
+        let effects = &self.effects;
+        !effects.write.is_empty()
+            || !effects.close.is_empty()
+            || effects.persist.is_some()
+            || !effects.authenticate.is_empty()
+            || !effects.hand_over.is_empty()
+            || !effects.resume.is_empty()
     }
 
     fn hand_over(&mut self) {
