@@ -130,7 +130,9 @@ impl Courier<'_> {
         {
             self.encoder.begin(Sharing::Copy);
             let post = Post { connection, encoder: self.encoder, pool: self.pool, dirty: self.dirty };
-            post.resend(identifier, exchange, self.now, self.counters);
+            if !post.resend(identifier, exchange, self.now, self.counters) {
+                session.window.finish(identifier);
+            }
         }
         while session.replay.is_none()
             && connection.outbound.len() < bytes_max
@@ -207,7 +209,7 @@ impl Post<'_> {
         counters: &mut Counters,
     ) {
         // A packet that the client cannot take is as good as delivered. [MQTT5-3.1.2-25]
-        if !self.fits(&keep.message, manner, now) {
+        if !self.fits(&keep.message, manner, now, 0) {
             counters.drop_one(DropReason::PacketTooLarge);
             return;
         }
@@ -231,14 +233,15 @@ impl Post<'_> {
         now: Now,
         counters: &mut Counters,
     ) {
-        if self.fits(message, manner, now) {
+        if self.fits(message, manner, now, 0) {
             self.put(message, manner, sending, now, counters);
         } else {
             counters.drop_one(DropReason::PacketTooLarge);
         }
     }
 
-    /// Sends what an earlier connection left unfinished, with DUP and the identifier of the first time.
+    /// Sends what an earlier connection left unfinished, with DUP and the identifier of the first time; `false` if it
+    /// cannot be sent and is finished.
     /// [MQTT5-4.4.0-1] [MQTT5-3.3.1-1] [MQTT3-4.4.0-1] [MQTT3-3.3.1-1]
     fn resend(
         mut self,
@@ -246,7 +249,7 @@ impl Post<'_> {
         exchange: &mut Exchange,
         now: Now,
         counters: &mut Counters,
-    ) {
+    ) -> bool {
         let qos = match exchange.awaiting {
             Awaiting::PubAck => QoS::AtLeastOnce,
             Awaiting::PubRec => QoS::ExactlyOnce,
@@ -256,22 +259,30 @@ impl Post<'_> {
                 pubrel.encode(version, self.connection.outbound.buffer(self.pool));
                 counters.packets_sent += 1;
                 self.mark_dirty();
-                return;
+                return true;
             }
-            Awaiting::Nothing => return,
+            Awaiting::Nothing => return true,
         };
-        let Some(stored) = exchange.message.as_ref() else { return };
+        let Some(stored) = exchange.message.as_ref() else { return true };
         let manner = Manner {
             qos,
             retain: exchange.retain,
             identifiers: exchange.identifiers.as_deref().unwrap_or_default(),
             group: exchange.group,
         };
+        let message = stored.as_message();
+        // The client may take less than on the connection before; then it is as good as delivered. [MQTT5-3.1.2-25]
+        if !self.fits(&message, manner, now, 0) {
+            counters.drop_one(DropReason::PacketTooLarge);
+            return false;
+        }
         let sending = Sending { qos, dup: true, identifier: Some(identifier) };
-        self.put(&stored.as_message(), manner, sending, now, counters);
+        self.put(&message, manner, sending, now, counters);
+        true
     }
 
-    fn fits(&self, message: &Message<'_>, manner: Manner<'_>, now: Now) -> bool {
+    /// Whether the client takes a packet of this size, `more` bytes of properties included. [MQTT5-3.1.2-24]
+    fn fits(&self, message: &Message<'_>, manner: Manner<'_>, now: Now, more: usize) -> bool {
         // Nearly every client leaves its Maximum Packet Size open.
         if self.connection.packet_bytes_max == u32::MAX {
             return true;
@@ -282,7 +293,7 @@ impl Post<'_> {
             let expiry = if message.expiry_left_secs(now).is_some() { 5 } else { 0 };
             let identifiers: usize =
                 manner.identifiers.iter().map(|&identifier| 1 + variable_byte_integer_len(identifier)).sum();
-            let properties = message.properties.len() + expiry + identifiers;
+            let properties = message.properties.len() + expiry + identifiers + more;
             len += variable_byte_integer_len(properties as u32) + properties;
         }
         1 + variable_byte_integer_len(len as u32) + len <= self.connection.packet_bytes_max as usize
@@ -299,10 +310,11 @@ impl Post<'_> {
         counters.packets_sent += 1;
         counters.publishes_sent += 1;
         counters.publish_bytes_sent += message.payload.len() as u64;
+        let aliases = self.connection.extra.as_ref().is_some_and(|extra| extra.outbound_alias_maximum > 0);
+        let alias = aliases && self.fits(message, manner, now, ALIAS_BYTES);
         let connection = &mut *self.connection;
-        let aliases = connection.extra.as_ref().is_some_and(|extra| extra.outbound_alias_maximum > 0);
-        if connection.version.is_v5() && (aliases || !manner.identifiers.is_empty()) {
-            self.put_singular(message, manner, sending, now);
+        if connection.version.is_v5() && (alias || !manner.identifiers.is_empty()) {
+            self.put_singular(message, manner, sending, now, alias);
         } else {
             let first_byte = sending.first_byte(manner.retain);
             let v5 = connection.version.is_v5();
@@ -313,7 +325,14 @@ impl Post<'_> {
     }
 
     /// A form that only this recipient gets: with its Subscription Identifiers or a Topic Alias.
-    fn put_singular(&mut self, message: &Message<'_>, manner: Manner<'_>, sending: Sending, now: Now) {
+    fn put_singular(
+        &mut self,
+        message: &Message<'_>,
+        manner: Manner<'_>,
+        sending: Sending,
+        now: Now,
+        alias: bool,
+    ) {
         let own = &mut self.encoder.own_properties;
         own.clear();
         if let Some(secs) = message.expiry_left_secs(now) {
@@ -323,7 +342,7 @@ impl Post<'_> {
             own.number(PropertyId::SubscriptionIdentifier, identifier);
         }
         let mut topic = message.topic;
-        if let Some((alias, known)) = outbound_alias(self.connection, topic) {
+        if alias && let Some((alias, known)) = outbound_alias(self.connection, topic) {
             own.number(PropertyId::TopicAlias, u32::from(alias));
             if known {
                 topic = "";
@@ -469,6 +488,8 @@ impl Encoder {
     }
 }
 
+/// What a Topic Alias adds to the properties.
+const ALIAS_BYTES: usize = 3;
 /// Below this a copy is cheaper than a reference and its slot in the vectored write.
 const SHARED_PAYLOAD_BYTES_MIN: usize = 2048;
 /// The encoder's memory is given back after a larger message.

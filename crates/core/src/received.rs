@@ -211,7 +211,13 @@ impl Core {
     /// Appends a packet to what the connection is owed.
     pub(crate) fn send(&mut self, id: ConnectionId, packet: &Packet<'_>, effects: &mut Effects) {
         let Some(connection) = self.connections.get(id) else { return };
-        packet.encode(connection.version, connection.outbound.buffer(&mut self.pool));
+        let buffer = connection.outbound.buffer(&mut self.pool);
+        let before = buffer.len();
+        packet.encode(connection.version, buffer);
+        if buffer.len() - before > connection.packet_bytes_max as usize {
+            // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25]: as good as sent.
+            return buffer.truncate(before);
+        }
         self.sent(id, effects);
     }
 

@@ -19,9 +19,9 @@ pub(crate) struct ReplayRequest {
     pub(crate) qos: QoS,
     /// Subscription Identifier; 0 is none.
     pub(crate) identifier: u32,
-    /// The SUBACK that has not left: it goes right before the first message that was found, or when it is known
+    /// SUBACKs that have not left, encoded; usually one. They go right before the first message that was found, or when it is known
     /// that there is none. So a client that has it gets what it publishes to itself without delay.
-    pub(crate) suback: Option<Box<[u8]>>,
+    pub(crate) suback: Vec<u8>,
 }
 
 /// The replays of one session: the first is under way, the others wait.

@@ -23,7 +23,7 @@ enum Next {
     /// An order for a shard.
     Ask(ShardId, WalkOrder),
     /// A SUBACK whose subscriptions have no retained messages.
-    Acknowledge(Box<[u8]>),
+    Acknowledge(Vec<u8>),
     /// The replay is over.
     Done,
 }
@@ -37,11 +37,28 @@ impl Core {
         }
     }
 
-    /// Whether retained messages are under way for earlier subscriptions.
-    pub(crate) fn is_replaying(&mut self, organisation: OrganisationId, session: SessionId) -> bool {
+    /// Puts a SUBACK where it leaves at the right moment: with the retained messages of its own SUBSCRIBE if nothing
+    /// else is under way, and never before one that is held already. Gives it back if it may leave at once.
+    pub(crate) fn hold_suback(
+        &mut self,
+        organisation: OrganisationId,
+        session: SessionId,
+        suback: Vec<u8>,
+        replays: &mut [ReplayRequest],
+    ) -> Option<Vec<u8>> {
         let own = &mut self.organisations[organisation.0 as usize];
-        let replay = own.sessions.get_mut(session).and_then(|session| session.replay.as_ref());
-        replay.is_some_and(|replay| !replay.requests.is_empty())
+        let replay = own.sessions.get_mut(session).and_then(|session| session.replay.as_mut());
+        let requests = replay.map(|replay| &mut replay.requests);
+        let under_way = requests.as_ref().is_some_and(|requests| !requests.is_empty());
+        let held =
+            requests.and_then(|requests| requests.iter_mut().rev().find(|other| !other.suback.is_empty()));
+        match (held, replays.first_mut()) {
+            (Some(earlier), None) => earlier.suback.extend(suback),
+            (None, Some(own)) if !under_way => own.suback = suback,
+            (Some(_), Some(own)) => own.suback = suback,
+            _ => return Some(suback),
+        }
+        None
     }
 
     pub(crate) fn begin_replays(
@@ -154,7 +171,8 @@ impl Core {
             if !room {
                 return false;
             }
-            if let Some(suback) = request.suback.take() {
+            if !request.suback.is_empty() {
+                let suback = std::mem::take(&mut request.suback);
                 connection.outbound.buffer(courier.pool).extend_from_slice(&suback);
                 courier.counters.packets_sent += 1;
             }
@@ -226,7 +244,7 @@ impl Core {
         // Nobody was promised QoS 0.
         requests.retain(|request| request.qos > QoS::AtMostOnce);
         // A SUBACK of this connection is none of the next.
-        requests.iter_mut().for_each(|request| request.suback = None);
+        requests.iter_mut().for_each(|request| request.suback = Vec::new());
         let own = &mut self.organisations[organisation.0 as usize];
         if let Some(session) = own.sessions.get_mut(session)
             && session.is_durable()
@@ -292,11 +310,11 @@ fn next(replay: &mut Replay, keeper: Option<ShardId>, shards: u8, number: u64) -
             && let Some(finished) = replay.requests.pop_front()
         {
             replay.started = false;
-            if let Some(suback) = finished.suback {
+            if !finished.suback.is_empty() {
                 match replay.requests.front_mut() {
                     // The next filter of the same SUBSCRIBE may still have something.
-                    Some(next) if next.suback.is_none() => next.suback = Some(suback),
-                    _ => return Next::Acknowledge(suback),
+                    Some(next) if next.suback.is_empty() => next.suback = finished.suback,
+                    _ => return Next::Acknowledge(finished.suback),
                 }
             }
         }

@@ -239,7 +239,7 @@ impl Parts<'_> {
             self.courier.counters.drop_one(DropReason::NoReader);
             return false;
         };
-        let Some(member) = choose(group, &mut self.courier, self.shard, keep.message.qos) else {
+        let Some(member) = choose((key, group), &mut self.courier, self.shard, keep.message.qos) else {
             self.courier.counters.drop_one(DropReason::NoReader);
             return false;
         };
@@ -274,7 +274,7 @@ impl Parts<'_> {
     ) -> bool {
         self.courier.encoder.begin(Sharing::Copy);
         let last_hop = member.hops >= MEMBER_HOPS_MAX;
-        match room(&mut self.courier, member.session) {
+        match room(&mut self.courier, member.session, member.group) {
             Room::Gone if last_hop => {
                 self.courier.counters.drop_one(DropReason::NoReader);
                 false
@@ -338,7 +338,12 @@ impl Parts<'_> {
 
 /// The member whose turn it is, passing over those that are away or have their hands full. If all are, the
 /// message waits for a connected one, else for one that comes back.
-fn choose(group: &mut Group, courier: &mut Courier<'_>, shard: ShardId, qos: QoS) -> Option<Member> {
+fn choose(
+    (key, group): (GroupKey, &mut Group),
+    courier: &mut Courier<'_>,
+    shard: ShardId,
+    qos: QoS,
+) -> Option<Member> {
     let (mut busy, mut away) = (None, None);
     for member in group.in_turn() {
         if !member.connected {
@@ -348,7 +353,7 @@ fn choose(group: &mut Group, courier: &mut Courier<'_>, shard: ShardId, qos: QoS
             continue;
         }
         // A remote member's room is not known here; its shard queues what it cannot send.
-        if member.shard != shard || room(courier, member.session) == Room::Free {
+        if member.shard != shard || room(courier, member.session, key) == Room::Free {
             return Some(*member);
         }
         busy = busy.or(Some(*member));
@@ -365,8 +370,12 @@ enum Room {
     Gone,
 }
 
-fn room(courier: &mut Courier<'_>, session: SessionId) -> Room {
+fn room(courier: &mut Courier<'_>, session: SessionId, group: GroupKey) -> Room {
     let Some(session) = courier.sessions.get_mut(session) else { return Room::Gone };
+    // It unsubscribed before the shard that chose it knew. [MQTT5-3.10.4-2]
+    if !session.groups.contains(&group) {
+        return Room::Gone;
+    }
     let Some(connection) = session.connection.and_then(|id| courier.connections.get(id)) else {
         return Room::Busy;
     };

@@ -95,6 +95,10 @@ impl Core {
         };
         let mut packet = Vec::new();
         Packet::SubAck(list).encode(subscriber.version, &mut packet);
+        // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25]: what the client cannot take is as good as sent.
+        if self.connections.get(id).is_some_and(|client| packet.len() > client.packet_bytes_max as usize) {
+            packet.clear();
+        }
         let waiting =
             WaitingSubAck { barrier: self.barriers.sent, connection: id, packet, replays: outcome.replays };
         self.barriers.waiting.push_back(waiting);
@@ -192,7 +196,7 @@ impl Core {
                 filter: entry.filter.into(),
                 qos: entry.options.qos,
                 identifier: subscriber.identifier,
-                suback: None,
+                suback: Vec::new(),
             });
         }
     }
@@ -310,18 +314,20 @@ impl Core {
     fn release_subacks(&mut self, now: Now, effects: &mut Effects) {
         let complete = self.barriers.sent - self.barriers.open.len() as u64;
         while self.barriers.waiting.front().is_some_and(|waiting| waiting.barrier <= complete) {
-            let Some(waiting) = self.barriers.waiting.pop_front() else { return };
+            let Some(mut waiting) = self.barriers.waiting.pop_front() else { return };
             let Some(connection) = self.connections.get(waiting.connection) else { continue };
             if !connection.is_connected() {
                 continue;
             }
             let (organisation, session) = (connection.organisation, connection.session);
             let mut replays = waiting.replays;
-            match replays.first_mut() {
-                Some(first) if !self.is_replaying(organisation, session) => {
-                    first.suback = Some(waiting.packet.into());
-                }
-                _ => self.send_encoded(waiting.connection, &waiting.packet, effects),
+            // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25]
+            if waiting.packet.len() > connection.packet_bytes_max as usize {
+                waiting.packet.clear();
+            }
+            let suback = self.hold_suback(organisation, session, waiting.packet, &mut replays);
+            if let Some(suback) = suback {
+                self.send_encoded(waiting.connection, &suback, effects);
             }
             if !replays.is_empty() {
                 self.begin_replays(now, organisation, session, replays, effects);

@@ -3,6 +3,7 @@
 mod attacks;
 mod bounds;
 mod bounds_of_sessions;
+mod maximum_packet_size;
 mod random;
 mod residue;
 mod routing;

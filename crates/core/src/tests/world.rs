@@ -369,6 +369,17 @@ impl World {
         connection.and_then(|connection| connection.extra.as_ref()).map_or(0, |extra| extra.held.len())
     }
 
+    /// The sizes of the packets that the client has not asked for yet.
+    pub(crate) fn packet_sizes(&self, name: &str) -> Vec<usize> {
+        let bytes = &self.clients[name].received;
+        let (mut at, mut sizes) = (0, Vec::new());
+        while let Ok(Split::Frame(frame)) = split(&bytes[at..], usize::MAX) {
+            sizes.push(frame.len);
+            at += frame.len;
+        }
+        sizes
+    }
+
     /// The topics of every PUBLISH that the client got since it was asked last.
     pub(crate) fn topics(&mut self, name: &str) -> Vec<String> {
         let topic = |got| match got {

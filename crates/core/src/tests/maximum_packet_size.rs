@@ -1,0 +1,72 @@
+//! A client's Maximum Packet Size holds for every packet, whatever is added to it on the way. [MQTT5-3.1.2-24]
+
+use tidegate_mqtt::{Packet, PropertyBuf, PropertyId, QoS, ReasonCode};
+use tidegate_observe::DropReason;
+
+use super::bounds::{SHARDS, qos};
+use super::world::{ConnectOptions, Got, World, v3, v5};
+
+fn limited(packet_bytes_max: u32, aliases: u32) -> ConnectOptions<'static> {
+    let mut properties = PropertyBuf::new();
+    properties.number(PropertyId::MaximumPacketSize, packet_bytes_max);
+    properties.number(PropertyId::SessionExpiryInterval, 100);
+    properties.number(PropertyId::TopicAliasMaximum, aliases);
+    ConnectOptions { clean: false, properties, ..v5() }
+}
+
+#[test]
+fn a_topic_alias_does_not_make_a_packet_larger_than_the_client_takes() {
+    for shards in SHARDS {
+        let mut world = World::new(shards);
+        world.connect("s", &limited(60, 10));
+        world.subscribe("s", &[("t", qos(QoS::AtMostOnce))]);
+        world.connect("p", &v3());
+        // Header 2, topic 3, property length 1: 54 bytes of payload fill the packet, and an alias has no place.
+        world.publish("p", "t", &[b'x'; 54], QoS::AtMostOnce);
+        world.publish("p", "t", &[b'x'; 55], QoS::AtMostOnce);
+        world.publish("p", "t", &[b'x'; 51], QoS::AtMostOnce);
+        world.publish("p", "t", &[b'x'; 51], QoS::AtMostOnce);
+        let sizes = world.packet_sizes("s");
+        assert!(sizes.len() == 3 && sizes.iter().all(|&size| size <= 60), "{sizes:?}");
+        assert_eq!(world.topics("s"), ["t", "t", ""]);
+        // [MQTT5-3.1.2-25]
+        assert_eq!(world.counters().dropped(DropReason::PacketTooLarge), 1);
+    }
+}
+
+#[test]
+fn a_message_that_is_sent_again_keeps_to_the_size_of_the_new_connection() {
+    for shards in SHARDS {
+        let mut world = World::new(shards);
+        world.connect("s", &limited(1000, 0));
+        world.subscribe("s", &[("t", qos(QoS::AtLeastOnce))]);
+        world.connect("p", &v3());
+        for size in [10, 500, 11] {
+            world.publish("p", "t", &vec![b'x'; size], QoS::AtLeastOnce);
+        }
+        world.break_connection("s");
+        world.connect("s", &limited(100, 0));
+        let sizes: Vec<usize> = world.payloads("s").iter().map(String::len).collect();
+        assert_eq!(sizes, [10, 11], "{shards} shards");
+        assert_eq!(world.counters().dropped(DropReason::PacketTooLarge), 1);
+        world.ack("s", 1, Packet::PubAck);
+        world.ack("s", 3, Packet::PubAck);
+        assert_eq!(world.counters().queued, 0);
+    }
+}
+
+#[test]
+fn an_answer_that_the_client_cannot_take_is_as_good_as_sent() {
+    for shards in SHARDS {
+        let mut world = World::new(shards);
+        world.connect("c", &limited(50, 0));
+        let names: Vec<String> = (0..60).map(|number| number.to_string()).collect();
+        let filters: Vec<_> = names.iter().map(|name| (name.as_str(), qos(QoS::AtMostOnce))).collect();
+        world.subscribe_with("c", &filters, &PropertyBuf::new());
+        assert_eq!(world.received("c"), []);
+        world.publish("c", "7", b"m", QoS::AtLeastOnce);
+        let [Got::Publish { .. }, Got::PubAck(_, ReasonCode::Success)] = world.received("c")[..] else {
+            panic!()
+        };
+    }
+}
