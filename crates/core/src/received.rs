@@ -221,8 +221,11 @@ impl Core {
         self.sent(id, effects);
     }
 
-    /// Appends a packet that was encoded before.
+    /// Appends a packet that was encoded before, if there is one.
     pub(crate) fn send_encoded(&mut self, id: ConnectionId, packet: &[u8], effects: &mut Effects) {
+        if packet.is_empty() {
+            return;
+        }
         let Some(connection) = self.connections.get(id) else { return };
         connection.outbound.buffer(&mut self.pool).extend_from_slice(packet);
         self.sent(id, effects);
