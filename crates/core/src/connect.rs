@@ -1,9 +1,7 @@
 //! CONNECT (section 3.1): read, authenticated, handed to the shard that owns the session, accepted.
 
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
 use tidegate_mqtt::frame::Frame;
 use tidegate_mqtt::{
     ConnAck, Connect, Packet, PacketType, Properties, PropertyBuf, PropertyId, ReasonCode, Version,
@@ -189,12 +187,12 @@ impl Core {
 
     /// An identifier that no client chose and that belongs to this shard. [MQTT5-3.1.3-6] [MQTT3-3.1.3-6]
     fn assign_identifier(&mut self, organisation: OrganisationId) -> String {
-        // Tells processes apart without telling the seed.
-        let process = FixedState::with_seed(self.seed).hash_one("assigned identifiers");
+        // The start tells processes apart; nothing in here is a secret.
+        let started_ms = self.sys.started().unix_ms;
         loop {
             self.identifiers_assigned += 1;
             let number = self.identifiers_assigned * u64::from(self.shards) + u64::from(self.shard.0);
-            let identifier = format!("auto-{process:016x}-{number}");
+            let identifier = format!("auto-{started_ms:x}-{number}");
             let taken = self.organisation(organisation).sessions.find(&identifier).is_some();
             if !taken && self.owner_of_client(organisation, &identifier) == self.shard {
                 return identifier;
@@ -317,6 +315,7 @@ impl Core {
         // The client is back before its Will was due. [MQTT5-3.1.3-9]
         session.pending_will = None;
         let is_durable = session.is_durable();
+        let unreleased_before = session.awaiting_release.len() as u16;
         if was_durable != is_durable {
             self.set_subscriptions_durable(organisation, session_id, is_durable, effects);
         }
@@ -324,6 +323,7 @@ impl Core {
         let Some(connection) = self.connections.get(id) else { return };
         let properties = granted.connect.properties;
         connection.phase = Phase::Connected;
+        connection.unreleased_before = unreleased_before;
         connection.organisation = organisation;
         connection.session = session_id;
         connection.keep_alive_secs = granted.keep_alive_secs;

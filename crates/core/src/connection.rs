@@ -55,6 +55,9 @@ pub(crate) struct Connection {
     pub(crate) send_maximum: u16,
     /// QoS 1 messages that were received and whose PUBACK waits for the journal.
     pub(crate) unacknowledged: u16,
+    /// QoS 2 messages of earlier connections that were not released when this one began: Receive Maximum counts
+    /// anew on each connection (4.9).
+    pub(crate) unreleased_before: u16,
     /// The largest packet that the client accepts. [MQTT5-3.1.2-24]
     pub(crate) packet_bytes_max: u32,
     /// What few connections use.
@@ -143,6 +146,7 @@ impl Connection {
             keep_alive_secs: 0,
             send_maximum: u16::MAX,
             unacknowledged: 0,
+            unreleased_before: 0,
             packet_bytes_max: u32::MAX,
             extra: None,
             peer,

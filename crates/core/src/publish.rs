@@ -105,8 +105,8 @@ impl Core {
         qos: QoS,
         identifier: PacketIdentifier,
     ) -> Result<bool, Violation> {
-        let maximum = usize::from(self.limits.receive_maximum);
         let Some(connection) = self.connections.get(id) else { return Ok(false) };
+        let maximum = usize::from(self.limits.receive_maximum) + usize::from(connection.unreleased_before);
         let own = &mut self.organisations[organisation.0 as usize];
         let Some(session) = own.sessions.get_mut(session) else { return Ok(false) };
         if qos == QoS::ExactlyOnce && session.awaiting_release.contains(&identifier.get()) {

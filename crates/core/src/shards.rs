@@ -16,6 +16,8 @@ pub struct Batch {
     pub(crate) messages: Vec<ShardMessage>,
     /// Topics, properties and payloads of the forwarded messages.
     pub(crate) bytes: Vec<u8>,
+    /// What the other messages refer to.
+    apart_bytes: usize,
 }
 
 impl Batch {
@@ -28,10 +30,11 @@ impl Batch {
     /// Roughly the memory it takes, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.bytes.len() + self.messages.len() * size_of::<ShardMessage>()
+        self.bytes.len() + self.apart_bytes + self.messages.len() * size_of::<ShardMessage>()
     }
 
     pub(crate) fn push(&mut self, message: ShardMessage) {
+        self.apart_bytes += message.apart_bytes();
         self.messages.push(message);
     }
 
@@ -148,6 +151,20 @@ pub(crate) enum ShardMessage {
     Counters { organisation: OrganisationId, counters: Box<Counters> },
     /// Send your running totals to that shard.
     CountersWanted { to: ShardId },
+}
+
+impl ShardMessage {
+    /// Bytes that it refers to: a filter may be a thousand times as long as the message that carries it.
+    fn apart_bytes(&self) -> usize {
+        match self {
+            ShardMessage::Interest { filter, .. } => filter.len(),
+            ShardMessage::Join { filter, share_name, .. }
+            | ShardMessage::Leave { filter, share_name, .. } => filter.len() + share_name.len(),
+            ShardMessage::Walk { walk: WalkOrder::Begin { filter, .. }, .. } => filter.len(),
+            ShardMessage::Found { found, .. } => found.messages.iter().map(|message| message.size()).sum(),
+            _ => 0,
+        }
+    }
 }
 
 /// What to do about a walk. Whoever orders it gives the number, so that an answer which comes late is known for what

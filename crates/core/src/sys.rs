@@ -39,6 +39,11 @@ impl Sys {
         }
     }
 
+    /// When the process started.
+    pub(crate) fn started(&self) -> Now {
+        self.started
+    }
+
     pub(crate) fn learn(&mut self, from: ShardId, organisation: OrganisationId, counters: &Counters) {
         let known =
             self.reports.iter_mut().find(|(shard, other, _)| *shard == from && *other == organisation);

@@ -58,10 +58,15 @@ fn serve(mut config: Config, reloader: &Reloader, prepared: Prepared) -> ExitCod
         listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let (sender, requests) = sync_channel(REQUESTS_MAX);
     // A full channel means that requests of the same kind wait already.
+    let failure = sender.clone();
+    let on_panic = Arc::new(move || {
+        let _ = failure.try_send(Request::Fail);
+    });
     let watch = signals::watch(move |request| {
         let _ = sender.try_send(request);
     });
-    let started = watch.and_then(|watch| Ok((watch, Broker::start(broker_config(&config, listeners))?)));
+    let broker_config = broker_config(&config, listeners, on_panic);
+    let started = watch.and_then(|watch| Ok((watch, Broker::start(broker_config)?)));
     let (_watch, broker) = match started {
         Ok(started) => started,
         Err(error) => {
@@ -70,11 +75,17 @@ fn serve(mut config: Config, reloader: &Reloader, prepared: Prepared) -> ExitCod
         }
     };
     terminal::say(welcome::welcome(&config, &listening));
+    let mut code = ExitCode::SUCCESS;
     for request in requests {
         match request {
             Request::Reload => reload(&mut config, reloader, &broker, &logging),
             Request::Stop { signal } => {
                 tracing::info!("{signal}: no new connections, every client is told, then the broker ends");
+                break;
+            }
+            Request::Fail => {
+                tracing::error!("a part of the broker failed; the rest ends in good order");
+                code = ExitCode::FAILURE;
                 break;
             }
         }
@@ -86,7 +97,7 @@ fn serve(mut config: Config, reloader: &Reloader, prepared: Prepared) -> ExitCod
             terminal::complain(format!("{lost} log lines were dropped because nobody took them fast enough"))
         }
     }
-    ExitCode::SUCCESS
+    code
 }
 
 /// SIGHUP: what can change at once does, the rest is named.
@@ -112,7 +123,11 @@ fn reload(config: &mut Config, reloader: &Reloader, broker: &Broker, logging: &L
     broker.set_limits(&core_limits(&config.limits));
 }
 
-fn broker_config(config: &Config, listeners: Vec<TcpListener>) -> BrokerConfig {
+fn broker_config(
+    config: &Config,
+    listeners: Vec<TcpListener>,
+    on_panic: Arc<dyn Fn() + Send + Sync>,
+) -> BrokerConfig {
     BrokerConfig {
         shards: u8::try_from(config.shard_count()).unwrap_or(u8::MAX),
         limits: core_limits(&config.limits),
@@ -123,6 +138,7 @@ fn broker_config(config: &Config, listeners: Vec<TcpListener>) -> BrokerConfig {
         shutdown_grace_secs: config.shutdown_grace_secs,
         // The standard library seeds its hash maps from the operating system's randomness.
         seed: RandomState::new().hash_one(std::process::id()),
+        on_panic,
     }
 }
 

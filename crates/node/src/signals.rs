@@ -16,6 +16,8 @@ pub enum Request {
     },
     /// Read the configuration again: SIGHUP.
     Reload,
+    /// A part of the broker failed: end in good order what is left.
+    Fail,
 }
 
 /// Signals are requests while this lives.

@@ -33,6 +33,20 @@ pub struct BrokerConfig {
     pub shutdown_grace_secs: u32,
     /// Unpredictable for peers: seeds hashes and assigned Client Identifiers.
     pub seed: u64,
+    /// Called when a shard ends in a panic, which is a defect: the others would wait for it for ever, so whoever
+    /// runs the broker should end it in good order.
+    pub on_panic: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// Tells when the thread that holds it unwinds.
+struct PanicAlarm(Arc<dyn Fn() + Send + Sync>);
+
+impl Drop for PanicAlarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            (self.0)();
+        }
+    }
 }
 
 /// A running broker.
@@ -81,7 +95,11 @@ impl Broker {
                 shutdown_grace_ms: u64::from(config.shutdown_grace_secs) * 1000,
             })?;
             let thread = std::thread::Builder::new().name(format!("shard-{index}"));
-            threads.push(thread.spawn(move || shard.run())?);
+            let alarm = PanicAlarm(Arc::clone(&config.on_panic));
+            threads.push(thread.spawn(move || {
+                let _alarm = alarm;
+                shard.run();
+            })?);
         }
         Ok(Broker { mailboxes, threads })
     }

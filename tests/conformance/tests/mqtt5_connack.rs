@@ -54,11 +54,11 @@ fn clean_start_discards_the_session() {
     // [MQTT5-3.2.2-2]
     assert!(!second.connack().session_present);
     let mut publisher = world.client("pub");
-    // [MQTT5-3.1.2-4] The subscription is gone: nobody matches.
-    assert_eq!(publisher.publish(Publish::new(&topic, "old").qos(1)), 0x10);
+    // The subscription is gone. A server may say that nobody matches, and need not.
+    assert!([0x00, 0x10].contains(&publisher.publish(Publish::new(&topic, "old").qos(1))));
     second.subscribe(&topic, 1);
     publisher.publish(Publish::new(&topic, "new").qos(1));
-    // [MQTT5-3.1.4-4]
+    // [MQTT5-3.1.2-4] [MQTT5-3.1.4-4]
     second.expect_message("new");
 }
 

@@ -64,8 +64,8 @@ fn no_new_messages_are_added_after_unsubscribe() {
     client.subscribe(&marker, 0);
     client.unsubscribe(&[&topic]);
     let mut publisher = world.client("pub");
-    // [MQTT5-3.10.4-2]
-    assert_eq!(publisher.publish(Publish::new(&topic, "late").qos(1)), 0x10);
+    // A server may say that nobody matches, and need not.
+    assert!([0x00, 0x10].contains(&publisher.publish(Publish::new(&topic, "late").qos(1))));
     publisher.publish(Publish::new(&marker, "end"));
     // [MQTT5-3.10.4-2]
     client.expect_message("end");
@@ -132,11 +132,14 @@ fn several_filters_are_answered_one_by_one_in_their_order() {
         // [MQTT5-3.11.3-2]
         assert!(UNSUBACK_REASONS.contains(&reason), "{reason:#04x}");
     }
+    let marker = world.topic("marker");
+    client.subscribe(&marker, 0);
     let mut publisher = world.client("pub");
+    for topic in [&a, &b, &marker] {
+        publisher.publish(Publish::new(topic, topic).qos(1));
+    }
     // [MQTT5-3.10.4-6]
-    assert_eq!(publisher.publish(Publish::new(&a, "x").qos(1)), 0x10);
-    // [MQTT5-3.10.4-6]
-    assert_eq!(publisher.publish(Publish::new(&b, "x").qos(1)), 0x10);
+    client.expect_message(&marker);
 }
 
 #[test]

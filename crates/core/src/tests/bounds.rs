@@ -216,6 +216,31 @@ fn a_5_0_client_that_exceeds_receive_maximum_is_disconnected() {
 }
 
 #[test]
+fn receive_maximum_counts_anew_on_each_connection() {
+    let limits = Limits { receive_maximum: 2, ..Limits::default() };
+    let durable = |clean| {
+        let mut properties = PropertyBuf::new();
+        properties.number(PropertyId::SessionExpiryInterval, 100);
+        ConnectOptions { clean, properties, ..v5() }
+    };
+    for shards in SHARDS {
+        let mut world = World::with_limits(shards, limits.clone());
+        world.connect_as("before", "c", &durable(true));
+        world.publish("before", "t", b"", QoS::ExactlyOnce);
+        world.publish("before", "t", b"", QoS::ExactlyOnce);
+        world.break_connection("before");
+        world.connect_as("after", "c", &durable(false));
+        world.use_identifiers_from("after", 10);
+        // Section 4.9: the quota is not preserved across Network Connections.
+        world.publish("after", "t", b"", QoS::ExactlyOnce);
+        world.publish("after", "t", b"", QoS::ExactlyOnce);
+        assert!(world.is_open("after"), "{shards} shards");
+        world.publish("after", "t", b"", QoS::ExactlyOnce);
+        assert!(!world.is_open("after"));
+    }
+}
+
+#[test]
 fn a_3_1_1_client_may_leave_all_65535_identifiers_of_qos_2_unreleased() {
     for shards in SHARDS {
         let mut world = World::new(shards);

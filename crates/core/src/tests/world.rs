@@ -348,6 +348,11 @@ impl World {
         self.advance_ms(100);
     }
 
+    /// The client's next Packet Identifier.
+    pub(crate) fn use_identifiers_from(&mut self, name: &str, next: u16) {
+        self.clients.get_mut(name).unwrap().next_identifier = next - 1;
+    }
+
     /// The `$SYS` interval is over.
     pub(crate) fn publish_sys(&mut self) {
         self.input(0, Input::PublishSys);

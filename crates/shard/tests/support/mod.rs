@@ -27,6 +27,7 @@ pub(crate) fn start(shards: u8, shutdown_grace_secs: u32) -> (Broker, SocketAddr
         connections_max: 0,
         shutdown_grace_secs,
         seed: 7,
+        on_panic: Arc::new(|| {}),
     });
     (broker.unwrap(), address)
 }
