@@ -9,7 +9,7 @@ use tidegate_mqtt::PropertyBuf;
 use tidegate_observe::Counters;
 
 use crate::connection::Connections;
-use crate::delivery::{Courier, Encoder};
+use crate::delivery::Encoder;
 use crate::effects::Effects;
 use crate::identifiers::{ConnectionId, OrganisationId, SessionId, ShardId, Ticket};
 use crate::input::Input;
@@ -255,18 +255,7 @@ impl Core {
         session: u32,
         effects: &mut Effects,
     ) {
-        let own = &mut self.organisations[organisation.0 as usize];
-        let mut courier = Courier {
-            now,
-            connections: &mut self.connections,
-            sessions: &mut own.sessions,
-            encoder: &mut self.encoder,
-            pool: &mut self.pool,
-            limits: &self.limits,
-            counters: &mut own.counters,
-            dirty: &mut effects.write,
-        };
-        courier.pump(session);
+        self.courier(now, organisation, effects).pump(session);
     }
 
     fn fire_timers(&mut self, now: Now, effects: &mut Effects) {

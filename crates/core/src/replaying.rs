@@ -10,7 +10,6 @@ use crate::delivery::{Courier, Manner};
 use crate::effects::Effects;
 use crate::identifiers::{OrganisationId, SessionId, ShardId};
 use crate::message::{Keepable, StoredMessage};
-use crate::organisation::Organisation;
 use crate::replay::{PIECE_MESSAGES, RemoteWalk, Replay, ReplayRequest};
 use crate::retained::{VISITS_MAX, WalkId, WalkState};
 use crate::shards::{ShardMessage, WalkOrder};
@@ -144,18 +143,7 @@ impl Core {
         session: u32,
         effects: &mut Effects,
     ) -> bool {
-        let own = &mut self.organisations[organisation.0 as usize];
-        let Organisation { sessions, counters, .. } = own;
-        let mut courier = Courier {
-            now,
-            connections: &mut self.connections,
-            sessions,
-            encoder: &mut self.encoder,
-            pool: &mut self.pool,
-            limits: &self.limits,
-            counters,
-            dirty: &mut effects.write,
-        };
+        let mut courier = self.courier(now, organisation, effects);
         loop {
             let Some(target) = courier.sessions.at(session) else { return false };
             let Some(connection) = target.connection.and_then(|id| courier.connections.get(id)) else {

@@ -11,6 +11,7 @@ use crate::identifiers::{OrganisationId, SessionId, ShardId, Ticket};
 use crate::message::{Keepable, Message};
 use crate::organisation::Organisation;
 use crate::retained::{Retained, Stored};
+use crate::routes::Routes;
 use crate::shards::{Batch, Errand, ForMember, ReceiptAddress};
 use crate::time::Now;
 
@@ -66,22 +67,9 @@ impl Core {
     ) -> Routed {
         let keeper = message.retain.then(|| self.owner_of_topic(organisation, message.topic));
         let shard = self.shard;
-        let own = &mut self.organisations[organisation.0 as usize];
-        let Organisation { routes, groups, sessions, retained, counters, .. } = own;
+        let (mut parts, routes) = self.parts(now, organisation, effects);
         let route = routes.of(message.topic);
         let mut routed = Routed { matched: !route.is_empty(), ..Routed::default() };
-        let courier = Courier {
-            now,
-            connections: &mut self.connections,
-            sessions,
-            encoder: &mut self.encoder,
-            pool: &mut self.pool,
-            limits: &self.limits,
-            counters,
-            dirty: &mut effects.write,
-        };
-        let to_shards = &mut effects.to_shards;
-        let mut parts = Parts { courier, groups, retained, to_shards, organisation, shard };
         let mut keep = Keepable::new(message);
         let mut durable = parts.deliver_here(route, &mut keep, origin.publisher);
         for &group in &route.groups {
@@ -114,21 +102,7 @@ impl Core {
         errand: Errand,
         effects: &mut Effects,
     ) -> ErrandDone {
-        let shard = self.shard;
-        let own = &mut self.organisations[organisation.0 as usize];
-        let Organisation { routes, groups, sessions, retained, counters, .. } = own;
-        let courier = Courier {
-            now,
-            connections: &mut self.connections,
-            sessions,
-            encoder: &mut self.encoder,
-            pool: &mut self.pool,
-            limits: &self.limits,
-            counters,
-            dirty: &mut effects.write,
-        };
-        let to_shards = &mut effects.to_shards;
-        let mut parts = Parts { courier, groups, retained, to_shards, organisation, shard };
+        let (mut parts, routes) = self.parts(now, organisation, effects);
         let mut keep = Keepable::new(message);
         let mut durable = false;
         if errand.route {
@@ -157,9 +131,25 @@ impl Core {
         keep: &mut Keepable<'_>,
         effects: &mut Effects,
     ) {
+        let (mut parts, _) = self.parts(now, organisation, effects);
+        parts.courier.encoder.begin(Sharing::Copy);
+        let mut receipts = 0;
+        if parts.deliver_to_group(group, keep, 0, None, &mut receipts) {
+            self.ticket(effects);
+        }
+    }
+
+    /// What handing out a message of one organisation needs.
+    #[inline]
+    fn parts<'a>(
+        &'a mut self,
+        now: Now,
+        organisation: OrganisationId,
+        effects: &'a mut Effects,
+    ) -> (Parts<'a>, &'a mut Routes) {
         let shard = self.shard;
         let own = &mut self.organisations[organisation.0 as usize];
-        let Organisation { groups, sessions, retained, counters, .. } = own;
+        let Organisation { routes, groups, sessions, retained, counters, .. } = own;
         let courier = Courier {
             now,
             connections: &mut self.connections,
@@ -171,12 +161,17 @@ impl Core {
             dirty: &mut effects.write,
         };
         let to_shards = &mut effects.to_shards;
-        let mut parts = Parts { courier, groups, retained, to_shards, organisation, shard };
-        parts.courier.encoder.begin(Sharing::Copy);
-        let mut receipts = 0;
-        if parts.deliver_to_group(group, keep, 0, None, &mut receipts) {
-            self.ticket(effects);
-        }
+        (Parts { courier, groups, retained, to_shards, organisation, shard }, routes)
+    }
+
+    /// What sending to sessions of one organisation needs.
+    pub(crate) fn courier<'a>(
+        &'a mut self,
+        now: Now,
+        organisation: OrganisationId,
+        effects: &'a mut Effects,
+    ) -> Courier<'a> {
+        self.parts(now, organisation, effects).0.courier
     }
 
     /// A new place in this shard's order of durable records.
