@@ -59,6 +59,7 @@ impl Core {
         }
         window.finish(ack.packet_identifier);
         window.shrink();
+        counters.queued -= 1;
         if ack.reason.is_failure() {
             counters.drop_one(DropReason::Rejected);
         }
@@ -109,6 +110,7 @@ impl Core {
         };
         if known && ack.reason.is_failure() {
             session.window.finish(identifier);
+            counters.queued -= 1;
             counters.drop_one(DropReason::Rejected);
             return self.pump_if_waiting(now, organisation, session_id, effects);
         }

@@ -150,6 +150,7 @@ impl Core {
         let session = own.sessions.get_mut(session_id)?;
         let client = session.client_identifier.to_string();
         session.connection = None;
+        own.counters.clients_connected -= 1;
         session.absence += 1;
         session.window.disconnect();
         let (absence, expiry) = (session.absence, session.expiry);
@@ -259,7 +260,9 @@ impl Core {
         // What came through a shared subscription goes to another member: QoS 1 that was not acknowledged
         // [MQTT5-4.8.2-4], and what was never sent. QoS 2 that was sent never does [MQTT5-4.8.2-5].
         let mut dropped = 0;
+        let mut unfinished = 0;
         for exchange in session.window.drain() {
+            unfinished += 1;
             match (exchange.group, exchange.message) {
                 (Some(group), Some(message)) if exchange.awaiting == Awaiting::PubAck => {
                     self.redistribute(now, organisation, group, &mut Keepable::of(&message), effects);
@@ -267,7 +270,11 @@ impl Core {
                 _ => dropped += 1,
             }
         }
-        while let Some(queued) = session.queue.pop() {
+        let own = &mut self.organisations[organisation.0 as usize];
+        own.counters.queued -= unfinished;
+        own.usage.sessions.give(1);
+        let queued = session.queue.drain(own.accounts(now, &self.limits));
+        for queued in queued {
             match queued.group {
                 Some(group) => {
                     let mut keep = Keepable::of(&queued.message);

@@ -220,7 +220,10 @@ impl Core {
             principal,
         };
         let organisation = granted.principal.organisation;
-        let (session, session_present) = self.open_session(now, &granted, effects);
+        let Some((session, session_present)) = self.open_session(now, &granted, effects) else {
+            let refusal = (ReasonCode::QuotaExceeded, "the organisation has as many sessions as it may have");
+            return self.refuse(now, id, refusal, effects);
+        };
         self.bind(now, id, session, &granted, effects);
         if !self.send_connack(id, &granted, session_present, effects) {
             // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25]
@@ -266,9 +269,15 @@ impl Core {
         }
     }
 
-    /// The session of the identifier, after whoever had it was sent away; and whether it existed.
+    /// The session of the identifier, after whoever had it was sent away; and whether it existed. `None`: the
+    /// organisation may have no more.
     /// [MQTT5-3.1.2-4] [MQTT5-3.1.2-5] [MQTT5-3.1.2-6] [MQTT5-3.1.4-3] [MQTT3-3.1.4-2] [MQTT3-3.1.2-6]
-    fn open_session(&mut self, now: Now, granted: &Granted<'_>, effects: &mut Effects) -> (SessionId, bool) {
+    fn open_session(
+        &mut self,
+        now: Now,
+        granted: &Granted<'_>,
+        effects: &mut Effects,
+    ) -> Option<(SessionId, bool)> {
         let organisation = granted.principal.organisation;
         let own = self.organisation(organisation);
         if let Some(existing) = own.sessions.find(granted.client_identifier)
@@ -288,11 +297,13 @@ impl Core {
         {
             self.end_session(now, organisation, existing, effects);
         }
+        let sessions_max = self.limits.sessions_per_organisation_max as u64;
         let own = self.organisation(organisation);
-        match own.sessions.find(granted.client_identifier) {
-            Some(existing) => (existing, true),
-            None => (own.sessions.open(granted.client_identifier).id, false),
+        if let Some(existing) = own.sessions.find(granted.client_identifier) {
+            return Some((existing, true));
         }
+        let may = own.usage.sessions.take(1, sessions_max);
+        may.then(|| (own.sessions.open(granted.client_identifier).id, false))
     }
 
     /// Ties connection and session together.
@@ -306,8 +317,9 @@ impl Core {
     ) {
         let organisation = granted.principal.organisation;
         let own = self.organisation(organisation);
-        own.counters.connects += 1;
         let Some(session) = own.sessions.get_mut(session_id) else { return };
+        own.counters.connects += 1;
+        own.counters.clients_connected += 1;
         let was_durable = session.is_durable();
         session.connection = Some(id);
         session.absence += 1;

@@ -222,6 +222,7 @@ impl Connection {
     }
 }
 
+#[cfg(test)]
 impl Connections {
     /// How many clients are connected.
     pub(crate) fn connected(&self) -> usize {

@@ -18,9 +18,11 @@ use crate::organisation::Organisation;
 use crate::outbound::{BufferPool, Outbound};
 use crate::shards::ReceiptAddress;
 use crate::subscribe::Barriers;
+use crate::sweep::Sweep;
 use crate::sys::Sys;
 use crate::time::Now;
 use crate::tree::NodeId;
+use crate::usage::SharedUsage;
 use crate::wheel::Wheel;
 
 /// What a core is told when it is made.
@@ -32,6 +34,8 @@ pub struct CoreConfig {
     pub shards: u8,
     /// The bounds.
     pub limits: Limits,
+    /// What organisations use of the bounds that hold for all shards together: the same for all of them.
+    pub usage: SharedUsage,
     /// Unpredictable for peers and the same for all shards of a process: seeds the hashes and the Client
     /// Identifiers that the server assigns.
     pub seed: u64,
@@ -59,6 +63,7 @@ pub struct Core {
     pub(crate) shard: ShardId,
     pub(crate) shards: u8,
     pub(crate) limits: Limits,
+    usage: SharedUsage,
     pub(crate) seed: u64,
     pub(crate) connections: Connections,
     /// One value per organisation; nothing refers from one to another.
@@ -81,13 +86,15 @@ pub struct Core {
     /// Number of the last search for retained messages that this shard asked for.
     pub(crate) walks_asked: u64,
     due: Vec<Timer>,
+    pub(crate) sweep: Sweep,
 }
 
 impl Core {
     /// A core without connections, with one organisation.
     #[must_use]
     pub fn new(config: CoreConfig) -> Self {
-        let first = Organisation::new(OrganisationId::FIRST, config.seed, &config.limits);
+        let shares = (&config.usage, config.shards);
+        let first = Organisation::new(OrganisationId::FIRST, config.seed, &config.limits, shares);
         Self {
             shard: config.shard,
             shards: config.shards,
@@ -107,7 +114,9 @@ impl Core {
             identifiers_assigned: 0,
             walks_asked: 0,
             due: Vec::new(),
+            sweep: Sweep::default(),
             limits: config.limits,
+            usage: config.usage,
         }
     }
 
@@ -144,7 +153,8 @@ impl Core {
     /// When [`Input::Time`] is due at the latest, in monotonic milliseconds.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
-        self.wheel.next_deadline()
+        let sweep = self.has_queued().then_some(self.sweep.due_ms);
+        self.wheel.next_deadline().into_iter().chain(sweep).min()
     }
 
     /// Whether the shell should read from this connection: not while its CONNECT is being authenticated, and
@@ -196,7 +206,7 @@ impl Core {
     #[must_use]
     pub fn counters(&self, organisation: OrganisationId) -> Option<Counters> {
         let organisation = self.organisations.iter().find(|other| other.id == organisation)?;
-        Some(organisation.counters(self.connections.connected()))
+        Some(organisation.counters())
     }
 
     /// Which shard owns the sessions of a Client Identifier.
@@ -230,7 +240,8 @@ impl Core {
         while self.organisations.len() <= index {
             let next = OrganisationId(self.organisations.len() as u32);
             let seed = self.seed.wrapping_add(u64::from(next.0));
-            self.organisations.push(Organisation::new(next, seed, &self.limits));
+            let shares = (&self.usage, self.shards);
+            self.organisations.push(Organisation::new(next, seed, &self.limits, shares));
         }
         &mut self.organisations[index]
     }
@@ -259,6 +270,9 @@ impl Core {
     }
 
     fn fire_timers(&mut self, now: Now, effects: &mut Effects) {
+        if self.sweep.due_ms <= now.mono_ms {
+            self.sweep_queues(now);
+        }
         let mut due = std::mem::take(&mut self.due);
         self.wheel.fire(now.mono_ms, &mut due);
         for timer in due.drain(..) {

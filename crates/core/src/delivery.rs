@@ -14,9 +14,10 @@ use crate::identifiers::ConnectionId;
 use crate::limits::Limits;
 use crate::message::{Keepable, Message};
 use crate::outbound::{BufferPool, Outbound};
-use crate::queue::Queued;
+use crate::queue::{Accounts, Queued};
 use crate::session::{Session, Sessions};
 use crate::time::Now;
+use crate::usage::Allowance;
 use crate::window::{Awaiting, Exchange};
 
 /// How one recipient gets a message.
@@ -48,6 +49,8 @@ pub(crate) struct Courier<'a> {
     pub(crate) encoder: &'a mut Encoder,
     pub(crate) pool: &'a mut BufferPool,
     pub(crate) limits: &'a Limits,
+    /// Of the bytes that queues may take.
+    pub(crate) allowance: &'a mut Allowance,
     pub(crate) counters: &'a mut Counters,
     pub(crate) dirty: &'a mut Vec<ConnectionId>,
 }
@@ -93,16 +96,11 @@ impl Courier<'_> {
             post.publish_new(session, keep, manner, self.now, self.counters);
             return delivered;
         }
-        let queued = Queued {
-            message: keep.stored(),
-            qos: manner.qos,
-            retain: manner.retain,
-            identifiers: (!manner.identifiers.is_empty()).then(|| manner.identifiers.into()),
-            group: manner.group,
-        };
-        if let Err(reason) = session.queue.push(queued, self.limits) {
-            self.counters.drop_one(reason);
-        }
+        let queued =
+            Queued::new(keep.stored(), (manner.qos, manner.retain), manner.identifiers, manner.group);
+        let (limits, allowance) = (self.limits, &mut *self.allowance);
+        let accounts = Accounts { now: self.now, limits, allowance, counters: &mut *self.counters };
+        session.queue.push(queued, accounts);
         delivered
     }
 
@@ -132,18 +130,20 @@ impl Courier<'_> {
             let post = Post { connection, encoder: self.encoder, pool: self.pool, dirty: self.dirty };
             if !post.resend(identifier, exchange, self.now, self.counters) {
                 session.window.finish(identifier);
+                self.counters.queued -= 1;
             }
         }
         while session.replay.is_none()
             && connection.outbound.len() < bytes_max
             && session.window.has_room(maximum)
-            && let Some(queued) = session.queue.pop()
+            && let Some(queued) = session.queue.pop(Accounts {
+                now: self.now,
+                limits: self.limits,
+                allowance: &mut *self.allowance,
+                counters: &mut *self.counters,
+            })
         {
             let mut keep = Keepable::of(&queued.message);
-            if keep.message.is_expired(self.now) {
-                self.counters.drop_one(DropReason::Expired);
-                continue;
-            }
             self.encoder.begin(Sharing::Copy);
             let manner = Manner {
                 qos: queued.qos,
@@ -220,6 +220,7 @@ impl Post<'_> {
             exchange.identifiers = (!manner.identifiers.is_empty()).then(|| manner.identifiers.into());
         }
         let identifier = session.window.begin(exchange);
+        counters.queued += 1;
         let sending = Sending { qos: manner.qos, dup: false, identifier: Some(identifier) };
         self.put(&keep.message, manner, sending, now, counters);
     }

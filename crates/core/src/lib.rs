@@ -38,10 +38,12 @@ mod session;
 mod shards;
 mod subscribe;
 mod subscription;
+mod sweep;
 mod sys;
 mod time;
 mod tree;
 mod unsubscribe;
+mod usage;
 mod wheel;
 mod will;
 mod window;
@@ -56,6 +58,7 @@ pub use outbound::Outbound;
 pub use shards::Batch;
 pub use tidegate_mqtt::ReasonCode;
 pub use time::Now;
+pub use usage::SharedUsage;
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,18 @@ pub struct Limits {
     pub filters_per_subscribe_max: usize,
     /// Subscriptions of one session. At the bound: 0x97.
     pub filters_per_session_max: usize,
+    /// Sessions of one organisation on all shards, connected or not: each costs about a kilobyte. At the bound:
+    /// CONNECT is refused with 0x97, in 3.x with return code 3, unless the client has a session.
+    pub sessions_per_organisation_max: usize,
+    /// Subscriptions of one organisation on all shards, shared ones included; ten for each of as many sessions. At
+    /// the bound: 0x97.
+    pub subscriptions_per_organisation_max: usize,
+    /// Share names on one filter of one organisation: each gets its own copy of a message, and services that read the
+    /// same topics are few. At the bound: 0x97 for a further name.
+    pub share_names_per_filter_max: usize,
+    /// Share names of one organisation, counted on each filter: every shard remembers all of them, and one message
+    /// may match as many. At the bound: 0x97 for a further name.
+    pub share_names_per_organisation_max: usize,
     /// Unacknowledged QoS 1 and 2 messages that a 5.0 client may send; announced as Receive Maximum. At the
     /// bound: 0x93. 3.x clients know no such number and are bounded by their 65,535 identifiers.
     pub receive_maximum: u16,
@@ -31,12 +43,19 @@ pub struct Limits {
     pub queue_messages_max: usize,
     /// Bytes queued for one session. At the bound: new ones are dropped and counted.
     pub queue_bytes_max: usize,
+    /// Bytes queued for all sessions of one organisation on all shards, with a few more for each message, so that
+    /// empty ones count too; sixty-four full queues. At the bound: new ones are dropped and counted. Up to an eighth
+    /// of it may lie idle with shards that took it ahead.
+    pub queued_bytes_per_organisation_max: usize,
+    /// Seconds that a message waits for its client, as long as sessions of 3.x last by default. At the bound: dropped
+    /// and counted, when its queue is looked at or by the next sweep.
+    pub queued_message_age_max_secs: u32,
     /// Bytes written for one connection and not taken by the kernel. At the bound: QoS 0 is dropped and
     /// counted, QoS 1 and 2 wait in the queue, and nothing is read from a client that does not read.
     pub outbound_bytes_max: usize,
-    /// Retained messages of one organisation on one shard. At the bound: new topics are not kept, and counted.
+    /// Retained messages of one organisation on all shards. At the bound: new topics are not kept, and counted.
     pub retained_messages_max: usize,
-    /// Bytes of retained messages of one organisation on one shard. At the bound: as above.
+    /// Bytes of retained messages of one organisation on all shards, their levels included. At the bound: as above.
     pub retained_bytes_max: usize,
     /// User Properties of one packet. At the bound: 0x82 would blame the client for a legal packet, so 0x97 or
     /// 0x95 is sent and the connection ends.
@@ -65,12 +84,18 @@ impl Default for Limits {
             topic_levels_max: 200,
             filters_per_subscribe_max: 10_000,
             filters_per_session_max: 100_000,
+            sessions_per_organisation_max: 1_000_000,
+            subscriptions_per_organisation_max: 10_000_000,
+            share_names_per_filter_max: 1_000,
+            share_names_per_organisation_max: 100_000,
             receive_maximum: 1024,
             inflight_max: 1024,
             topic_alias_maximum: 64,
             outbound_topic_aliases_max: 64,
             queue_messages_max: 100_000,
             queue_bytes_max: 64 * 1024 * 1024,
+            queued_bytes_per_organisation_max: 4 * 1024 * 1024 * 1024,
+            queued_message_age_max_secs: 7 * 24 * 3600,
             outbound_bytes_max: 1024 * 1024,
             retained_messages_max: 10_000_000,
             retained_bytes_max: 4 * 1024 * 1024 * 1024,

@@ -8,9 +8,12 @@ use tidegate_observe::Counters;
 use crate::group::Groups;
 use crate::identifiers::OrganisationId;
 use crate::limits::Limits;
+use crate::queue::Accounts;
 use crate::retained::Retained;
 use crate::routes::Routes;
 use crate::session::Sessions;
+use crate::time::Now;
+use crate::usage::{RetainedUsage, SharedUsage, Usage};
 
 /// Everything of one organisation that lives on this shard.
 pub(crate) struct Organisation {
@@ -19,35 +22,44 @@ pub(crate) struct Organisation {
     pub(crate) groups: Groups,
     pub(crate) sessions: Sessions,
     pub(crate) retained: Retained,
+    pub(crate) usage: Usage,
+    /// The gauges in it are kept at every change, but for those that are counted elsewhere.
     pub(crate) counters: Counters,
 }
 
 impl Organisation {
-    /// `seed` makes hashes unpredictable for peers.
-    pub(crate) fn new(id: OrganisationId, seed: u64, limits: &Limits) -> Self {
+    /// `seed` makes hashes unpredictable for peers; `usage` is what all `shards` use together.
+    pub(crate) fn new(
+        id: OrganisationId,
+        seed: u64,
+        limits: &Limits,
+        (usage, shards): (&SharedUsage, u8),
+    ) -> Self {
+        let totals = usage.of(id);
         Self {
             id,
             routes: Routes::new(seed, limits.match_cache_bytes),
             groups: Groups::default(),
             sessions: Sessions::new(seed),
-            retained: Retained::new(seed),
+            retained: Retained::new(seed, RetainedUsage::new(&totals, shards)),
+            usage: Usage::new(&totals, shards),
             counters: Counters::default(),
         }
     }
 
+    /// What the queues are accounted to.
+    pub(crate) fn accounts<'a>(&'a mut self, now: Now, limits: &'a Limits) -> Accounts<'a> {
+        let allowance = &mut self.usage.queued_bytes;
+        Accounts { now, limits, allowance, counters: &mut self.counters }
+    }
+
     /// The running totals with the gauges of this moment.
-    pub(crate) fn counters(&self, connected: usize) -> Counters {
+    pub(crate) fn counters(&self) -> Counters {
         let mut counters = self.counters.clone();
-        counters.clients_connected = connected as u64;
         counters.sessions = self.sessions.len() as u64;
+        counters.subscriptions = self.usage.subscriptions.used();
         counters.retained = self.retained.count() as u64;
         counters.retained_bytes = self.retained.bytes() as u64;
-        for session in self.sessions.iter() {
-            counters.subscriptions += session.subscription_count() as u64;
-            counters.shared_subscriptions += session.groups.len() as u64;
-            counters.queued += (session.queue.len() + session.window.len()) as u64;
-            counters.queued_bytes += session.queue.bytes() as u64;
-        }
         counters
     }
 }

@@ -14,6 +14,7 @@ use crate::limits::Limits;
 use crate::message::{Keepable, StoredMessage};
 use crate::time::Now;
 use crate::tree::{LevelTree, NodeId, Vacant};
+use crate::usage::RetainedUsage;
 
 #[derive(Default)]
 struct Kept {
@@ -32,8 +33,8 @@ impl Vacant for Kept {
 /// The retained messages of one organisation that live on this shard.
 pub(crate) struct Retained {
     tree: LevelTree<Kept>,
-    count: usize,
     bytes: usize,
+    usage: RetainedUsage,
     last_timer: u32,
     /// Searches under way.
     walks: HashMap<WalkId, Walk, FixedState>,
@@ -56,13 +57,13 @@ pub(crate) enum Stored {
 }
 
 impl Retained {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, usage: RetainedUsage) -> Self {
         let walks = HashMap::with_hasher(FixedState::with_seed(seed));
-        Self { tree: LevelTree::new(seed), count: 0, bytes: 0, last_timer: 0, walks }
+        Self { tree: LevelTree::new(seed), bytes: 0, usage, last_timer: 0, walks }
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.count
+        self.usage.messages.used() as usize
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -93,17 +94,20 @@ impl Retained {
         }
         let size = keep.message.size();
         let old = self.tree.find(topic).and_then(|node| self.tree.value(node).message.as_ref());
-        let (count, bytes) = match old {
-            Some(old) => (self.count, self.bytes - old.size() + size),
-            None => (self.count + 1, self.bytes + size),
-        };
-        // A deep topic costs more in levels than in letters.
-        let memory = bytes + self.tree.node_count() * LEVEL_BYTES;
-        if count > limits.retained_messages_max || memory > limits.retained_bytes_max {
+        let old = old.map(|old| old.size());
+        let (messages_max, bytes_max) =
+            (limits.retained_messages_max as u64, limits.retained_bytes_max as u64);
+        if old.is_none() && !self.usage.messages.take(1, messages_max) {
             return Stored::Full;
         }
-        (self.count, self.bytes) = (count, bytes);
+        let bytes = self.bytes - old.unwrap_or(0) + size;
+        if !self.usage.bytes.set(self.memory(bytes), bytes_max) {
+            self.usage.messages.give(u64::from(old.is_none()));
+            return Stored::Full;
+        }
+        self.bytes = bytes;
         let node = self.tree.insert(topic);
+        self.usage.bytes.settle(self.memory(bytes));
         let kept = self.tree.value_mut(node);
         kept.message = Some(keep.stored());
         match keep.message.expires_at_ms {
@@ -135,13 +139,19 @@ impl Retained {
 
     fn remove(&mut self, node: NodeId) {
         if let Some(message) = self.tree.value_mut(node).message.take() {
-            self.count -= 1;
+            self.usage.messages.give(1);
             self.bytes -= message.size();
             let walks = &mut self.walks;
             self.tree.prune_with(node, |left, next| {
                 walks.values_mut().for_each(|walk| walk.step_aside(left, next));
             });
+            self.usage.bytes.settle(self.memory(self.bytes));
         }
+    }
+
+    /// Messages of `bytes` with the levels of the tree: a deep topic costs more in levels than in letters.
+    fn memory(&self, bytes: usize) -> u64 {
+        (bytes + self.tree.node_count() * LEVEL_BYTES) as u64
     }
 
     /// Begins to look for every message that matches `filter`.

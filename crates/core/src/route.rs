@@ -149,7 +149,7 @@ impl Core {
     ) -> (Parts<'a>, &'a mut Routes) {
         let shard = self.shard;
         let own = &mut self.organisations[organisation.0 as usize];
-        let Organisation { routes, groups, sessions, retained, counters, .. } = own;
+        let Organisation { routes, groups, sessions, retained, usage, counters, .. } = own;
         let courier = Courier {
             now,
             connections: &mut self.connections,
@@ -157,6 +157,7 @@ impl Core {
             encoder: &mut self.encoder,
             pool: &mut self.pool,
             limits: &self.limits,
+            allowance: &mut usage.queued_bytes,
             counters,
             dirty: &mut effects.write,
         };

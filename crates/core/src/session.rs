@@ -104,6 +104,11 @@ impl Sessions {
         }
     }
 
+    /// How many slots there are, used or not.
+    pub(crate) fn slot_count(&self) -> usize {
+        self.slots.len()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.by_client.len()
     }
@@ -151,6 +156,7 @@ impl Sessions {
         self.slots.get_mut(index as usize)?.as_deref_mut()
     }
 
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Session> {
         self.slots.iter().filter_map(|slot| slot.as_deref())
     }

@@ -14,12 +14,15 @@ use crate::core::Core;
 use crate::effects::Effects;
 use crate::group::{GroupKey, Member};
 use crate::identifiers::{ConnectionId, OrganisationId, SessionId};
+use crate::limits::Limits;
 use crate::organisation::Organisation;
 use crate::replay::ReplayRequest;
+use crate::session::Session;
 use crate::shards::ShardMessage;
 use crate::subscription::Subscription;
 use crate::time::Now;
 use crate::tree::NodeId;
+use crate::usage::Usage;
 
 /// Barriers that this shard sent to the others, and SUBACKs that wait for them.
 #[derive(Default)]
@@ -148,27 +151,13 @@ impl Core {
             tidegate_mqtt::QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
             tidegate_mqtt::QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
         };
-        let filters_max = self.limits.filters_per_session_max;
-        let own = &mut self.organisations[subscriber.organisation.0 as usize];
-        let Some(session) = own.sessions.get_mut(subscriber.session) else {
-            return ReasonCode::UnspecifiedError;
-        };
-        if session.subscription_count() >= filters_max {
-            let known = match shared {
-                Some(shared) => session.groups.contains(&GroupKey::new(self.seed, filter, shared.share_name)),
-                None => {
-                    own.routes.tree().find(filter).is_some_and(|node| session.subscriptions.contains(&node))
-                }
-            };
-            if !known {
-                return ReasonCode::QuotaExceeded;
+        let done = match shared {
+            Some(shared) => {
+                self.join(subscriber, shared, entry, effects).map(|told| outcome.announced |= told)
             }
-        }
-        match shared {
-            Some(shared) => outcome.announced |= self.join(subscriber, shared, entry, effects),
             None => self.subscribe_plain(subscriber, entry, outcome, effects),
-        }
-        granted
+        };
+        done.map_or_else(|refused| refused, |()| granted)
     }
 
     fn subscribe_plain(
@@ -177,11 +166,17 @@ impl Core {
         entry: SubscribeEntry<'_>,
         outcome: &mut Outcome,
         effects: &mut Effects,
-    ) {
-        let own = &mut self.organisations[subscriber.organisation.0 as usize];
-        let Some(session) = own.sessions.get_mut(subscriber.session) else { return };
-        let tree = own.routes.change();
+    ) -> Result<(), ReasonCode> {
+        let limits = &self.limits;
+        let Organisation { sessions, routes, usage, .. } =
+            &mut self.organisations[subscriber.organisation.0 as usize];
+        let session = sessions.get_mut(subscriber.session).ok_or(ReasonCode::UnspecifiedError)?;
+        let tree = routes.change();
         let node = tree.insert(entry.filter);
+        if !session.subscriptions.contains(&node) && !may_subscribe(session, usage, limits) {
+            tree.prune(node);
+            return Err(ReasonCode::QuotaExceeded);
+        }
         let subscription = Subscription::new(subscriber.session.index, entry.options, subscriber.identifier);
         let is_new = tree.value_mut(node).subscribe(subscription, session.is_durable());
         session.subscriptions.insert(node);
@@ -199,22 +194,31 @@ impl Core {
                 suback: Vec::new(),
             });
         }
+        Ok(())
     }
 
-    /// Retained messages are not sent to shared subscriptions (4.8.2).
+    /// Retained messages are not sent to shared subscriptions (4.8.2). Whether the other shards had to be told.
     fn join(
         &mut self,
         subscriber: Subscriber,
         shared: SharedFilter<'_>,
         entry: SubscribeEntry<'_>,
         effects: &mut Effects,
-    ) -> bool {
+    ) -> Result<bool, ReasonCode> {
         let filter = shared.filter.as_str();
         let key = GroupKey::new(self.seed, filter, shared.share_name);
-        let shard = self.shard;
-        let Organisation { sessions, groups, routes, .. } =
+        let (shard, limits) = (self.shard, &self.limits);
+        let Organisation { sessions, groups, routes, usage, counters, .. } =
             &mut self.organisations[subscriber.organisation.0 as usize];
-        let Some(session) = sessions.get_mut(subscriber.session) else { return false };
+        let session = sessions.get_mut(subscriber.session).ok_or(ReasonCode::UnspecifiedError)?;
+        if !session.groups.contains(&key) {
+            let may = groups.may_have(routes.tree(), key, filter, limits);
+            if !may || !may_subscribe(session, usage, limits) {
+                return Err(ReasonCode::QuotaExceeded);
+            }
+            session.groups.insert(key);
+            counters.shared_subscriptions += 1;
+        }
         let member = Member {
             shard,
             session: subscriber.session,
@@ -225,7 +229,6 @@ impl Core {
             durable: session.is_durable(),
         };
         groups.join(routes.change(), key, (filter, shared.share_name), member);
-        session.groups.insert(key);
         for other in self.other_shards() {
             effects.to(other).push(ShardMessage::Join {
                 organisation: subscriber.organisation,
@@ -234,7 +237,7 @@ impl Core {
                 member,
             });
         }
-        self.shards > 1
+        Ok(self.shards > 1)
     }
 
     /// Tells the other shards what this one wants of a filter, if they do not know; whether they did not.
@@ -274,11 +277,9 @@ impl Core {
         let Organisation { sessions, groups, .. } = &mut self.organisations[organisation.0 as usize];
         let Some(session) = sessions.get_mut(session) else { return };
         for &key in &session.groups {
-            let Some(group) = groups.get_mut(key) else { continue };
-            let Some(member) = group.member_mut(shard, session.id) else { continue };
-            member.connected = session.connection.is_some();
-            member.durable = session.is_durable();
-            let member = *member;
+            let (connected, durable) = (session.connection.is_some(), session.is_durable());
+            let changed = groups.set_presence(key, (shard, session.id), connected, durable);
+            let Some((group, member)) = changed else { continue };
             for &other in &others {
                 effects.to(other).push(ShardMessage::Join {
                     organisation,
@@ -334,6 +335,12 @@ impl Core {
             }
         }
     }
+}
+
+/// Takes one subscription more of what the session and its organisation may have.
+fn may_subscribe(session: &Session, usage: &mut Usage, limits: &Limits) -> bool {
+    session.subscription_count() < limits.filters_per_session_max
+        && usage.subscriptions.take(1, limits.subscriptions_per_organisation_max as u64)
 }
 
 /// The byte of SUBACK. 3.1.1 knows one failure [MQTT3-3.9.3-2]; 3.1 knows none, so it is granted QoS 0 and,

@@ -156,9 +156,8 @@ impl Core {
     }
 
     pub(crate) fn report_counters(&mut self, to: ShardId, effects: &mut Effects) {
-        let connected = self.connections.connected();
         for own in &self.organisations {
-            let counters = Box::new(own.counters(connected));
+            let counters = Box::new(own.counters());
             effects.to(to).push(ShardMessage::Counters { organisation: own.id, counters });
         }
     }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod bounds;
+mod bounds_of_organisations;
 mod bounds_of_sessions;
 mod maximum_packet_size;
 mod random;

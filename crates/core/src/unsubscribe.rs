@@ -65,6 +65,7 @@ impl Core {
         if !session.subscriptions.remove(&node) {
             return false;
         }
+        own.usage.subscriptions.give(1);
         let (index, durable) = (session.id.index, session.is_durable());
         self.remove_subscription(organisation, node, filter, index, durable, effects);
         true
@@ -94,9 +95,13 @@ impl Core {
     ) -> bool {
         let own = &mut self.organisations[organisation.0 as usize];
         let Some(session) = own.sessions.get_mut(session) else { return false };
-        let was_member = session.groups.remove(&key);
+        if !session.groups.remove(&key) {
+            return false;
+        }
+        own.usage.subscriptions.give(1);
+        own.counters.shared_subscriptions -= 1;
         let id = session.id;
-        was_member && self.remove_member(organisation, id, key, effects)
+        self.remove_member(organisation, id, key, effects)
     }
 
     fn remove_member(
@@ -135,6 +140,9 @@ impl Core {
         for &key in &session.groups {
             self.remove_member(organisation, session.id, key, effects);
         }
+        let own = &mut self.organisations[organisation.0 as usize];
+        own.usage.subscriptions.give(session.subscription_count() as u64);
+        own.counters.shared_subscriptions -= session.groups.len() as u64;
     }
 
     /// The session began or ceased to outlive its connection: the other shards must know whether its copies

@@ -73,8 +73,10 @@ impl Default for Window {
 }
 
 impl Window {
-    pub(crate) fn len(&self) -> usize {
-        self.exchanges.len()
+    /// How many exchanges are not finished.
+    #[cfg(test)]
+    pub(crate) fn unfinished(&self) -> usize {
+        self.exchanges.iter().filter(|exchange| exchange.awaiting != Awaiting::Nothing).count()
     }
 
     /// Whether another message may be sent: fewer than `maximum` are unfinished, no older one waits to be sent

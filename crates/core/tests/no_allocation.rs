@@ -14,7 +14,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::IoSlice;
 
-use tidegate_core::{ConnectionId, Core, CoreConfig, Effects, Input, Limits, Now, Principal, ShardId};
+use tidegate_core::{
+    ConnectionId, Core, CoreConfig, Effects, Input, Limits, Now, Principal, ShardId, SharedUsage,
+};
 use tidegate_mqtt::{
     Connect, Packet, PacketIdentifier, Properties, PropertyBuf, PropertyId, Publish, QoS, Subscribe,
     SubscribeFilters, SubscriptionOptions, TopicName, Version,
@@ -66,8 +68,14 @@ struct Shell {
 impl Shell {
     fn new() -> Self {
         let now = Now { mono_ms: 1, unix_ms: 1_700_000_000_000 };
-        let config =
-            CoreConfig { shard: ShardId(0), shards: 1, limits: Limits::default(), seed: 7, started: now };
+        let config = CoreConfig {
+            shard: ShardId(0),
+            shards: 1,
+            limits: Limits::default(),
+            usage: SharedUsage::default(),
+            seed: 7,
+            started: now,
+        };
         let (core, effects) = (Core::new(config), Effects::new(1));
         Self { core, effects, now, next_index: 0, writing: Vec::new(), delivered: 0 }
     }

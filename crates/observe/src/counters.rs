@@ -5,7 +5,7 @@ use crate::drop_reason::DropReason;
 
 macro_rules! counters {
     ($( $(#[$doc:meta])* $name:ident; )*) => {
-        /// Running totals since start, and a few gauges that the owner sets before handing a copy out.
+        /// Running totals since start, and a few gauges, which the owner keeps or sets before handing a copy out.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct Counters {
             $( $(#[$doc])* pub $name: u64, )*
@@ -57,7 +57,7 @@ counters! {
     retained;
     /// Gauge: bytes of retained messages, topics and properties included.
     retained_bytes;
-    /// Gauge: messages queued for sessions.
+    /// Gauge: messages queued for sessions or sent to them and not acknowledged.
     queued;
     /// Gauge: bytes of messages queued for sessions.
     queued_bytes;

@@ -27,6 +27,10 @@ drop_reasons! {
     QueueMessages = "queue-messages";
     /// The session's queue is full by bytes.
     QueueBytes = "queue-bytes";
+    /// The queues of the organisation are full by bytes, all together.
+    OrganisationQueueBytes = "organisation-queue-bytes";
+    /// The message waited too long in its session's queue.
+    QueueAge = "queue-age";
     /// The message expired before it could be sent.
     Expired = "expired";
     /// The message is larger than the client's Maximum Packet Size. [MQTT5-3.1.2-25]

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
 
 use mio::{Poll, Waker};
-use tidegate_core::{Core, CoreConfig, Limits, ShardId};
+use tidegate_core::{Core, CoreConfig, Limits, ShardId, SharedUsage};
 
 use crate::acceptor::Acceptor;
 use crate::authenticate::Authenticate;
@@ -72,12 +72,14 @@ impl Broker {
             mailboxes.push(Mailbox::new(Waker::new(poll.registry(), WAKER)?));
             polls.push(poll);
         }
+        let usage = SharedUsage::default();
         let mut threads = Vec::new();
         for (index, poll) in polls.into_iter().enumerate() {
             let core = Core::new(CoreConfig {
                 shard: ShardId(index as u8),
                 shards: shards as u8,
                 limits: config.limits.clone(),
+                usage: usage.clone(),
                 seed: config.seed,
                 started: clock.now(),
             });

@@ -127,10 +127,15 @@ fn many_sessions_with_many_filters_are_gone_with_their_clients() {
     }
 }
 
+/// For an operator who wants them.
+fn many_share_names() -> Limits {
+    Limits { share_names_per_filter_max: 100_000, ..Limits::default() }
+}
+
 #[test]
 fn one_filter_shared_under_a_hundred_thousand_names_serves_each_and_is_gone_in_linear_time() {
     for shards in [1, 2] {
-        let mut world = World::new(shards);
+        let mut world = World::with_limits(shards, many_share_names());
         world.connect("c", &v5());
         let filters: Vec<String> = (0..100_000).map(|number| format!("$share/{number}/t")).collect();
         for chunk in filters.chunks(10_000) {
@@ -151,7 +156,7 @@ fn one_filter_shared_under_a_hundred_thousand_names_serves_each_and_is_gone_in_l
 
 #[test]
 fn a_publisher_is_told_once_all_of_very_many_durable_copies_are_durable() {
-    let mut world = World::new(2);
+    let mut world = World::with_limits(2, many_share_names());
     // Subscriber and publisher on different shards, whichever those are.
     for name in ["a", "b", "c", "d"] {
         world.connect(name, &durable());

@@ -113,26 +113,28 @@ fn nothing_is_read_from_a_client_that_does_not_read_and_nothing_it_said_is_lost(
 #[test]
 fn retained_messages_beyond_the_bound_by_number_are_delivered_not_kept_and_counted() {
     let limits = Limits { retained_messages_max: 3, ..Limits::default() };
-    let mut world = World::with_limits(1, limits);
-    for name in ["p", "s"] {
-        world.connect(name, &v3());
+    for shards in SHARDS {
+        let mut world = World::with_limits(shards, limits.clone());
+        for name in ["p", "s"] {
+            world.connect(name, &v3());
+        }
+        world.subscribe("s", &[("r/#", qos(QoS::AtMostOnce))]);
+        for topic in ["r/1", "r/2", "r/3", "r/4"] {
+            retain(&mut world, topic, b"old");
+        }
+        assert_eq!(world.payloads("s").len(), 4);
+        // A topic that has one may change it, and one that is deleted makes room.
+        retain(&mut world, "r/1", b"new");
+        retain(&mut world, "r/2", b"");
+        retain(&mut world, "r/4", b"new");
+        let counters = world.counters();
+        assert_eq!((counters.dropped(DropReason::RetainedFull), counters.retained), (1, 3));
+        world.connect("late", &v3());
+        world.subscribe("late", &[("r/#", qos(QoS::AtMostOnce))]);
+        let mut payloads = world.payloads("late");
+        payloads.sort();
+        assert_eq!(payloads, ["new", "new", "old"], "{shards} shards");
     }
-    world.subscribe("s", &[("r/#", qos(QoS::AtMostOnce))]);
-    for topic in ["r/1", "r/2", "r/3", "r/4"] {
-        retain(&mut world, topic, b"old");
-    }
-    assert_eq!(world.payloads("s").len(), 4);
-    // A topic that has one may change it, and one that is deleted makes room.
-    retain(&mut world, "r/1", b"new");
-    retain(&mut world, "r/2", b"");
-    retain(&mut world, "r/4", b"new");
-    let counters = world.counters();
-    assert_eq!((counters.dropped(DropReason::RetainedFull), counters.retained), (1, 3));
-    world.connect("late", &v3());
-    world.subscribe("late", &[("r/#", qos(QoS::AtMostOnce))]);
-    let mut payloads = world.payloads("late");
-    payloads.sort();
-    assert_eq!(payloads, ["new", "new", "old"]);
 }
 
 #[test]
@@ -149,9 +151,9 @@ fn retained_messages_beyond_the_bound_by_bytes_are_delivered_not_kept_and_counte
         }
         assert_eq!(world.payloads("s").len(), 100);
         let counters = world.counters();
-        assert!(counters.retained_bytes <= 10_000 * u64::from(shards));
+        assert!(counters.retained_bytes <= 10_000);
         assert_eq!(counters.dropped(DropReason::RetainedFull), 100 - counters.retained);
-        assert!(counters.retained >= 8 * u64::from(shards), "{}", counters.retained);
+        assert!((7..=9).contains(&counters.retained), "{} on {shards} shards", counters.retained);
         others_are_served(&mut world);
     }
 }

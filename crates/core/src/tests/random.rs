@@ -245,6 +245,11 @@ fn limits() -> Limits {
         topic_alias_maximum: 2,
         user_properties_max: 4,
         retained_messages_max: 4,
+        sessions_per_organisation_max: 3,
+        subscriptions_per_organisation_max: 8,
+        queued_bytes_per_organisation_max: 4000,
+        queued_message_age_max_secs: 30,
+        share_names_per_organisation_max: 2,
         session_expiry_max_secs: 1000,
         session_expiry_v3_secs: 1000,
         ..Limits::default()
@@ -261,6 +266,7 @@ proptest! {
         let mut names = Names { current: Default::default(), made: Vec::new() };
         for step in &steps {
             take(&mut world, &mut names, step);
+            world.check_gauges();
         }
         world.delay_shards(false);
         world.journal_goes_on();

@@ -32,6 +32,26 @@ impl World {
         })
     }
 
+    /// Counts anew what is counted as it changes.
+    pub(super) fn check_gauges(&mut self) {
+        let connected = self.of_all_cores(|core| core.connections.connected());
+        let mut scanned = self.counters();
+        scanned.clients_connected = connected as u64;
+        (scanned.sessions, scanned.subscriptions, scanned.shared_subscriptions) = (0, 0, 0);
+        (scanned.queued, scanned.queued_bytes) = (0, 0);
+        for core in &self.cores {
+            for session in core.organisations[OrganisationId::FIRST.0 as usize].sessions.iter() {
+                let (messages, bytes) = session.queue.size();
+                scanned.sessions += 1;
+                scanned.subscriptions += session.subscription_count() as u64;
+                scanned.shared_subscriptions += session.groups.len() as u64;
+                scanned.queued += (messages + session.window.unfinished()) as u64;
+                scanned.queued_bytes += bytes as u64;
+            }
+        }
+        assert_eq!(self.counters(), scanned);
+    }
+
     /// Nodes of the retained trees, roots not counted.
     pub(super) fn retained_nodes(&self) -> usize {
         self.of_all_cores(|core| core.organisations[OrganisationId::FIRST.0 as usize].retained.node_count())

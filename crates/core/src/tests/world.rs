@@ -14,7 +14,7 @@ use tidegate_observe::{Counters, EndReason, Fact};
 
 use crate::{
     Batch, ConnectionId, Core, CoreConfig, Effects, Input, Limits, Now, OrganisationId, Principal, ShardId,
-    Ticket,
+    SharedUsage, Ticket,
 };
 
 pub(crate) struct World {
@@ -102,11 +102,13 @@ impl World {
 
     pub(crate) fn with_limits(shards: u8, limits: Limits) -> Self {
         let now = Now { mono_ms: 1_000, unix_ms: 1_700_000_000_000 };
+        let usage = SharedUsage::default();
         let core = |shard| {
             Core::new(CoreConfig {
                 shard: ShardId(shard),
                 shards,
                 limits: limits.clone(),
+                usage: usage.clone(),
                 seed: 99,
                 started: now,
             })
@@ -346,6 +348,17 @@ impl World {
         self.now.mono_ms += secs * 1000;
         self.now.unix_ms += secs * 1000;
         self.advance_ms(100);
+    }
+
+    /// Time jumps, and nobody has noticed yet.
+    pub(crate) fn jump_secs(&mut self, secs: u64) {
+        self.now.mono_ms += secs * 1000;
+        self.now.unix_ms += secs * 1000;
+    }
+
+    /// When one of the shards wants to be woken.
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        self.cores.iter().filter_map(Core::next_deadline).min()
     }
 
     /// The client's next Packet Identifier.
