@@ -37,6 +37,7 @@ mod routes;
 mod session;
 mod shards;
 mod subscribe;
+mod subscribers;
 mod subscription;
 mod sweep;
 mod sys;

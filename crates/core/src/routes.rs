@@ -195,13 +195,15 @@ fn compute(route: &mut Route, topic: &str, tree: &LevelTree<FilterNode>, scratch
         route.remote |= node.remote();
         route.remote_durable |= node.remote_durable();
         route.groups.extend_from_slice(node.groups());
-        scratch.found.extend(node.subscriptions().iter().map(|subscription| Found {
-            session: subscription.session,
-            qos: subscription.qos,
-            no_local: subscription.no_local,
-            retain_as_published: subscription.retain_as_published,
-            identifier: subscription.identifier,
-        }));
+        for subscriptions in node.subscriptions() {
+            scratch.found.extend(subscriptions.iter().map(|subscription| Found {
+                session: subscription.session,
+                qos: subscription.qos,
+                no_local: subscription.no_local,
+                retain_as_published: subscription.retain_as_published,
+                identifier: subscription.identifier,
+            }));
+        }
     });
     scratch.found.sort_by_key(|found| found.session);
     for of_session in scratch.found.chunk_by(|a, b| a.session == b.session) {

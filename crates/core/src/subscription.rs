@@ -4,6 +4,7 @@ use tidegate_mqtt::{QoS, SubscriptionOptions};
 
 use crate::group::GroupKey;
 use crate::identifiers::ShardId;
+use crate::subscribers::Subscribers;
 use crate::tree::Vacant;
 
 /// One session's subscription to one filter.
@@ -63,28 +64,17 @@ pub(crate) struct FilterNode {
 
 const _: () = assert!(size_of::<FilterNode>() == 64);
 
-/// Sorted by session, so that a fan-out finds one among thousands quickly.
-#[derive(Default)]
-enum Subscribers {
-    #[default]
-    None,
-    One(Subscription),
-    Many(Vec<Subscription>),
-}
-
 impl Vacant for FilterNode {
     fn is_vacant(&self) -> bool {
-        self.subscriptions().is_empty() && self.groups.is_none() && self.remote == 0
+        self.subscribers.is_empty() && self.groups.is_none() && self.remote == 0
     }
 }
 
 impl FilterNode {
-    pub(crate) fn subscriptions(&self) -> &[Subscription] {
-        match &self.subscribers {
-            Subscribers::None => &[],
-            Subscribers::One(subscription) => std::slice::from_ref(subscription),
-            Subscribers::Many(subscriptions) => subscriptions,
-        }
+    /// All subscriptions, sorted by session, in few pieces.
+    #[inline]
+    pub(crate) fn subscriptions(&self) -> impl Iterator<Item = &[Subscription]> {
+        self.subscribers.pieces()
     }
 
     /// The shared subscriptions on this filter.
@@ -121,32 +111,16 @@ impl FilterNode {
     /// Adds or replaces; whether it is new. A second SUBSCRIBE with the same filter replaces the first.
     /// [MQTT5-3.8.4-3] [MQTT3-3.8.4-3]
     pub(crate) fn subscribe(&mut self, subscription: Subscription, durable: bool) -> bool {
-        let position = self.position(subscription.session);
-        self.durable += u32::from(durable && position.is_err());
-        match (&mut self.subscribers, position) {
-            (Subscribers::Many(subscriptions), Ok(at)) => subscriptions[at] = subscription,
-            (Subscribers::Many(subscriptions), Err(at)) => subscriptions.insert(at, subscription),
-            (Subscribers::One(first), Err(at)) => {
-                let mut subscriptions = vec![*first];
-                subscriptions.insert(at, subscription);
-                self.subscribers = Subscribers::Many(subscriptions);
-            }
-            _ => self.subscribers = Subscribers::One(subscription),
-        }
-        position.is_err()
+        let is_new = self.subscribers.insert(subscription);
+        self.durable += u32::from(durable && is_new);
+        is_new
     }
 
     /// Removes; whether there was one. `durable` as it was when it was added.
     pub(crate) fn unsubscribe(&mut self, session: u32, durable: bool) -> bool {
-        let Ok(at) = self.position(session) else { return false };
-        self.durable -= u32::from(durable);
-        match &mut self.subscribers {
-            Subscribers::Many(subscriptions) if subscriptions.len() > 1 => {
-                subscriptions.remove(at);
-            }
-            _ => self.subscribers = Subscribers::None,
-        }
-        true
+        let existed = self.subscribers.remove(session);
+        self.durable -= u32::from(durable && existed);
+        existed
     }
 
     /// A session that subscribes here began or ceased to outlive its connection.
@@ -160,7 +134,7 @@ impl FilterNode {
 
     /// What the other shards should know.
     pub(crate) fn interest(&self) -> Interest {
-        match (self.durable, self.subscriptions().is_empty()) {
+        match (self.durable, self.subscribers.is_empty()) {
             (_, true) => Interest::None,
             (0, false) => Interest::Live,
             _ => Interest::Durable,
@@ -178,14 +152,5 @@ impl FilterNode {
         if interest == Interest::Durable {
             self.remote_durable |= bit;
         }
-    }
-
-    fn position(&self, session: u32) -> Result<usize, usize> {
-        // Sessions get rising numbers, so a new subscriber usually belongs at the end.
-        let subscriptions = self.subscriptions();
-        if subscriptions.last().is_none_or(|last| last.session < session) {
-            return Err(subscriptions.len());
-        }
-        subscriptions.binary_search_by_key(&session, |subscription| subscription.session)
     }
 }
