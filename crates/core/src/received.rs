@@ -17,6 +17,7 @@ impl Core {
         connection.heard_ms = now.mono_ms;
         let organisation = connection.organisation;
         if connection.partial.is_empty() {
+            self.look_ahead(id, bytes);
             let used = self.consume(now, id, bytes, effects);
             self.keep_rest(id, &bytes[used..]);
         } else {
@@ -94,6 +95,16 @@ impl Core {
             }
         }
         used
+    }
+
+    /// Topics that do not repeat are matched together, before their messages are handled one by one.
+    fn look_ahead(&mut self, id: ConnectionId, bytes: &[u8]) {
+        let packet_bytes_max = self.limits.packet_bytes_max;
+        let Some(connection) = self.connections.get(id) else { return };
+        let routes = &mut self.organisations[connection.organisation.0 as usize].routes;
+        if routes.wants_topics_ahead() && connection.is_connected() {
+            routes.look_ahead(topics_in(bytes, packet_bytes_max));
+        }
     }
 
     /// The beginning of a packet is kept from earlier: bring it to its end, then go on in `bytes`.
@@ -252,4 +263,22 @@ impl Core {
     ) {
         self.fail(now, id, DecodeError::with_reason(reason, text), effects);
     }
+}
+
+/// The topics of the PUBLISH packets at the front of `bytes`. Nothing is checked here beyond what reading them needs:
+/// whether they may be routed at all is found when their turn comes.
+fn topics_in(mut bytes: &[u8], packet_bytes_max: usize) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        loop {
+            let Ok(Split::Frame(frame)) = split(bytes, packet_bytes_max) else { return None };
+            bytes = &bytes[frame.len..];
+            if frame.packet_type == PacketType::Publish
+                && let Some((len, rest)) = frame.body.split_first_chunk()
+                && let Some(topic) = rest.get(..usize::from(u16::from_be_bytes(*len)))
+                && !topic.is_empty()
+            {
+                return Some(topic);
+            }
+        }
+    })
 }

@@ -4,7 +4,7 @@
 //! An entry carries the version of the tree that it was computed from. Any change of a subscription makes the
 //! next message on each topic compute its route anew, into the same memory. Two generations bound the cache:
 //! when the young one is full it becomes the old one, and what is not asked for again is forgotten with it. A
-//! topic enters when it comes for the second time: remembering one that never repeats costs more than matching.
+//! topic enters when it comes for the third time: remembering one that hardly repeats costs more than matching.
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -13,7 +13,10 @@ use tidegate_mqtt::QoS;
 
 use crate::group::GroupKey;
 use crate::subscription::FilterNode;
-use crate::tree::{LevelTree, NameLevel};
+use crate::tree::{LevelTree, NameLevel, NodeId};
+use ahead::{Ahead, TOPICS_AHEAD_MAX};
+
+mod ahead;
 
 /// The subscriptions of one organisation on one shard, and the routes computed from them.
 pub(crate) struct Routes {
@@ -26,6 +29,9 @@ pub(crate) struct Routes {
     seen: Box<[u32]>,
     /// The route of such a topic, for the length of one message.
     passing: Route,
+    /// One came by since the last look ahead.
+    passed: bool,
+    ahead: Ahead,
     hasher: FixedState,
     scratch: Scratch,
 }
@@ -39,6 +45,7 @@ struct Generation {
 #[derive(Default)]
 struct Scratch {
     levels: Vec<NameLevel>,
+    filters: Vec<NodeId>,
     found: Vec<Found>,
 }
 
@@ -110,6 +117,8 @@ impl Routes {
             version: 1,
             seen: vec![0; SEEN_SLOTS].into_boxed_slice(),
             passing: Route::default(),
+            passed: false,
+            ahead: Ahead::default(),
             young: Generation::default(),
             old: Generation::default(),
             generation_bytes_max: bytes_max / 2,
@@ -135,12 +144,36 @@ impl Routes {
         of(&self.young) + of(&self.old)
     }
 
+    /// Whether topics that the cache does not know came by lately, so that looking ahead pays.
+    #[inline]
+    pub(crate) fn wants_topics_ahead(&self) -> bool {
+        self.passed
+    }
+
+    /// These are the topics of the next messages, as far as they are known.
+    pub(crate) fn look_ahead<'t>(&mut self, topics: impl Iterator<Item = &'t [u8]>) {
+        self.passed = false;
+        self.ahead.begin(self.version);
+        for topic in topics.take(TOPICS_AHEAD_MAX) {
+            let hash = self.hasher.hash_one(topic);
+            if self.young.index.find(hash, |route| route.topic.as_bytes() == topic).is_none() {
+                self.ahead.push(hash, topic, &self.tree);
+            }
+        }
+        self.ahead.search(&self.tree);
+    }
+
     /// Who receives the messages of `topic` now.
     #[inline]
     pub(crate) fn of(&mut self, topic: &str) -> &Route {
         let hash = self.hasher.hash_one(topic.as_bytes());
         if self.young.index.find(hash, |route| *route.topic == *topic).is_none() && !self.admit(hash, topic) {
-            compute(&mut self.passing, topic, &self.tree, &mut self.scratch);
+            self.passed = true;
+            let (tree, scratch) = (&self.tree, &mut self.scratch);
+            match self.ahead.take(self.version, hash, topic) {
+                Some(filters) => collect(&mut self.passing, filters, tree, scratch),
+                None => compute(&mut self.passing, topic, tree, scratch),
+            }
             return &self.passing;
         }
         let (tree, version, scratch) = (&self.tree, self.version, &mut self.scratch);
@@ -166,8 +199,10 @@ impl Routes {
         let route = match self.old.index.find_entry(hash, |route| *route.topic == *topic) {
             Ok(entry) => entry.remove().0,
             Err(_) => {
-                let mark = (hash >> 32) as u32 | 1;
-                if std::mem::replace(&mut self.seen[hash as usize % SEEN_SLOTS], mark) != mark {
+                let once = (hash >> 32) as u32 & !1 | 2;
+                let mark = &mut self.seen[hash as usize % SEEN_SLOTS];
+                if *mark != once | 1 {
+                    *mark = if *mark == once { once | 1 } else { once };
                     return false;
                 }
                 Box::new(Route { topic: topic.into(), ..Route::default() })
@@ -180,17 +215,35 @@ impl Routes {
     }
 }
 
-/// Marks of topics that came by once; two that share a slot only delay each other's admission.
+/// Marks of topics that came by once (even) or twice (odd); two that share a slot only delay each other's admission. As
+/// many as the cache has room for routes: what does not come back within so many messages would not stay anyway.
 const SEEN_SLOTS: usize = 16 * 1024;
 
+/// Who receives the messages of a topic, matched from the root.
 fn compute(route: &mut Route, topic: &str, tree: &LevelTree<FilterNode>, scratch: &mut Scratch) {
+    let mut levels = std::mem::take(&mut scratch.levels);
+    let mut filters = std::mem::take(&mut scratch.filters);
+    levels.clear();
+    filters.clear();
+    tree.add_levels_of(topic.as_bytes(), &mut levels);
+    tree.visit_filters_of(topic.as_bytes(), &levels, &mut |node| filters.push(node));
+    collect(route, filters.iter().copied(), tree, scratch);
+    (scratch.levels, scratch.filters) = (levels, filters);
+}
+
+/// Who receives the messages of a topic that matches these filters.
+fn collect(
+    route: &mut Route,
+    filters: impl Iterator<Item = NodeId>,
+    tree: &LevelTree<FilterNode>,
+    scratch: &mut Scratch,
+) {
     route.recipients.clear();
     route.identifiers.clear();
     route.groups.clear();
     (route.remote, route.remote_durable) = (0, 0);
     scratch.found.clear();
-    tree.levels_of(topic, &mut scratch.levels);
-    tree.visit_filters_of(topic, &scratch.levels, &mut |node| {
+    for node in filters {
         let node = tree.value(node);
         route.remote |= node.remote();
         route.remote_durable |= node.remote_durable();
@@ -204,7 +257,7 @@ fn compute(route: &mut Route, topic: &str, tree: &LevelTree<FilterNode>, scratch
                 identifier: subscription.identifier,
             }));
         }
-    });
+    }
     scratch.found.sort_by_key(|found| found.session);
     for of_session in scratch.found.chunk_by(|a, b| a.session == b.session) {
         route.recipients.push(merge(of_session, &mut route.identifiers));

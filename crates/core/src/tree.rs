@@ -8,15 +8,18 @@
 //!            └─ #   value 3
 //! ```
 //! A node carries its level's text and its parent; the way down is one look-up of (parent, text) in a single
-//! hash table for the whole tree, so a level of a name costs two places of memory whatever its node's breadth.
+//! table for the whole tree ([`edges`]), so a level of a name costs two places of memory whatever its node's breadth.
 //! The sibling list serves walks. Wildcards mean nothing here: [`LevelTree::visit_filters_of`] and the retained
 //! walk give them meaning.
 
 use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 use slab::Slab;
+
+use edges::Edges;
+
+mod edges;
 
 /// A node's place in the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,7 +71,7 @@ pub(crate) struct LevelTree<T> {
     values: Vec<T>,
     free_nodes: Vec<u32>,
     long_texts: Slab<Box<str>>,
-    edges: HashTable<u32>,
+    edges: Edges,
     hasher: FixedState,
     plus_hash: u64,
     hash_hash: u64,
@@ -91,7 +94,7 @@ impl<T: Vacant> LevelTree<T> {
             values: vec![T::default()],
             long_texts: Slab::new(),
             free_nodes: Vec::new(),
-            edges: HashTable::new(),
+            edges: Edges::new(),
             plus_hash: hasher.hash_one("+".as_bytes()),
             hash_hash: hasher.hash_one("#".as_bytes()),
             hasher,
@@ -144,21 +147,20 @@ impl<T: Vacant> LevelTree<T> {
         }
     }
 
-    /// The levels of a Topic Name, for [`LevelTree::visit_filters_of`].
-    pub(crate) fn levels_of(&self, name: &str, levels: &mut Vec<NameLevel>) {
-        levels.clear();
+    /// Adds the levels of a Topic Name, for [`LevelTree::visit_filters_of`] and [`LevelTree::step`].
+    pub(crate) fn add_levels_of(&self, name: &[u8], levels: &mut Vec<NameLevel>) {
         let mut from = 0;
-        for text in name.split('/') {
+        for text in name.split(|&byte| byte == b'/') {
             let to = from + text.len();
-            levels.push(NameLevel { hash: self.hasher.hash_one(text.as_bytes()), from, to });
+            levels.push(NameLevel { hash: self.hasher.hash_one(text), from, to });
             from = to + 1;
         }
     }
 
     /// Calls `visit` for the node of every filter that matches `name`, whose levels are `levels` (section 4.7).
-    pub(crate) fn visit_filters_of(&self, name: &str, levels: &[NameLevel], visit: &mut impl FnMut(NodeId)) {
+    pub(crate) fn visit_filters_of(&self, name: &[u8], levels: &[NameLevel], visit: &mut impl FnMut(NodeId)) {
         // [MQTT5-4.7.2-1]: leading wildcards do not match a name that begins with $.
-        self.descend(ROOT, name.as_bytes(), levels, !name.starts_with('$'), visit);
+        self.descend(ROOT, name, levels, !name.starts_with(b"$"), visit);
     }
 
     /// As deep as the name has levels, which `topic_levels_max` bounds.
@@ -170,24 +172,57 @@ impl<T: Vacant> LevelTree<T> {
         wildcards: bool,
         visit: &mut impl FnMut(NodeId),
     ) {
+        let (mut deeper, mut count) = ([ROOT; 2], 0);
+        let mut push = |child| {
+            deeper[count] = child;
+            count += 1;
+        };
+        self.step(node, name, levels.first(), wildcards, visit, &mut push);
+        for &child in &deeper[..count] {
+            self.descend(child, name, &levels[1..], true, visit);
+        }
+    }
+
+    /// One level of the way down: calls `found` for the filters at `node` that match, and `deeper` for the at most
+    /// two children that the next level of the name leads to. `level` is `None` at the end of the name.
+    #[inline]
+    pub(crate) fn step(
+        &self,
+        node: NodeId,
+        name: &[u8],
+        level: Option<&NameLevel>,
+        wildcards: bool,
+        found: &mut impl FnMut(NodeId),
+        deeper: &mut impl FnMut(NodeId),
+    ) {
         let flags = self.keys[node.0 as usize].flags;
         if wildcards && flags & HAS_HASH != 0 {
             // "a/#" matches "a" too, so `#` is looked for before the end of the name is.
-            self.child_with_hash(node, self.hash_hash, b"#").into_iter().for_each(&mut *visit);
+            self.child_with_hash(node, self.hash_hash, b"#").into_iter().for_each(&mut *found);
         }
-        let Some((level, rest)) = levels.split_first() else {
-            visit(node);
-            return;
-        };
-        if wildcards
-            && flags & HAS_PLUS != 0
-            && let Some(child) = self.child_with_hash(node, self.plus_hash, b"+")
-        {
-            self.descend(child, name, rest, true, visit);
+        let Some(level) = level else { return found(node) };
+        if wildcards && flags & HAS_PLUS != 0 {
+            self.child_with_hash(node, self.plus_hash, b"+").into_iter().for_each(&mut *deeper);
         }
-        if let Some(child) = self.child_with_hash(node, level.hash, &name[level.from..level.to]) {
-            self.descend(child, name, rest, true, visit);
+        let text = &name[level.from..level.to];
+        self.child_with_hash(node, level.hash, text).into_iter().for_each(deeper);
+    }
+
+    /// A node that a level of a name may lead to from `node`, for [`LevelTree::touch`].
+    #[inline]
+    pub(crate) fn guess(&self, node: NodeId, level: &NameLevel) -> u32 {
+        let key = &self.keys[node.0 as usize];
+        if key.flags & HAS_ONE_CHILD != 0 {
+            key.first_child
+        } else {
+            self.edges.guess(edge_hash(node.0, level.hash))
         }
+    }
+
+    /// Brings a guessed node into the processor's caches; what comes back means nothing.
+    #[inline]
+    pub(crate) fn touch(&self, guess: u32) -> u32 {
+        self.keys.get(guess as usize).map_or(NONE, |key| key.parent)
     }
 
     /// The child of `node` whose level is `text`.
@@ -202,11 +237,11 @@ impl<T: Vacant> LevelTree<T> {
             let child = key.first_child;
             return (text_of(&self.keys[child as usize], &self.long_texts) == text).then_some(NodeId(child));
         }
-        let found = self.edges.find(edge_hash(node.0, hash), |&child| {
+        let found = self.edges.find(edge_hash(node.0, hash), |child| {
             let key = &self.keys[child as usize];
             key.parent == node.0 && text_of(key, &self.long_texts) == text
         });
-        found.map(|&child| NodeId(child))
+        found.map(NodeId)
     }
 
     pub(crate) fn first_child(&self, node: NodeId) -> Option<NodeId> {
@@ -265,12 +300,7 @@ impl<T: Vacant> LevelTree<T> {
         parent_key.flags |= wildcard_flag(text);
         parent_key.flags &= !HAS_ONE_CHILD;
         parent_key.flags |= if next_sibling == NONE { HAS_ONE_CHILD } else { 0 };
-        let (keys, hasher, long_texts) = (&self.keys, &self.hasher, &self.long_texts);
-        let hash_of = |child: u32| {
-            let key = &keys[child as usize];
-            edge_hash(key.parent, hasher.hash_one(text_of(key, long_texts)))
-        };
-        self.edges.insert_unique(hash_of(index), index, |&child| hash_of(child));
+        self.edges.insert(edge_hash(parent.0, self.hasher.hash_one(text.as_bytes())), index);
         NodeId(index)
     }
 
@@ -295,9 +325,7 @@ impl<T: Vacant> LevelTree<T> {
         let Links { next_sibling, previous_sibling, .. } = self.links[index as usize];
         let flag = wildcard_flag(self.text(node));
         let hash = edge_hash(key.parent, self.hasher.hash_one(text_of(&key, &self.long_texts)));
-        if let Ok(edge) = self.edges.find_entry(hash, |&child| child == index) {
-            edge.remove();
-        }
+        self.edges.remove(hash, index);
         match optional(previous_sibling) {
             Some(previous) => self.links[previous.0 as usize].next_sibling = next_sibling,
             None => self.keys[key.parent as usize].first_child = next_sibling,
@@ -345,8 +373,8 @@ fn wildcard_flag(text: &str) -> u8 {
 }
 
 /// The text's hash is seeded already; the parent is a small number of our own that only has to be spread.
-fn edge_hash(parent: u32, text_hash: u64) -> u64 {
-    (text_hash ^ u64::from(parent)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26) ^ text_hash
+fn edge_hash(parent: u32, text_hash: u64) -> u32 {
+    ((text_hash ^ u64::from(parent)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
 }
 
 #[cfg(test)]

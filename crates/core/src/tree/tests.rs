@@ -15,9 +15,9 @@ impl Vacant for Flag {
 
 fn matching(tree: &LevelTree<Flag>, name: &str) -> Vec<String> {
     let mut levels = Vec::new();
-    tree.levels_of(name, &mut levels);
+    tree.add_levels_of(name.as_bytes(), &mut levels);
     let mut found = Vec::new();
-    tree.visit_filters_of(name, &levels, &mut |node| {
+    tree.visit_filters_of(name.as_bytes(), &levels, &mut |node| {
         if tree.value(node).0 {
             found.push(tree.path(node));
         }
