@@ -258,7 +258,7 @@ impl Core {
         let Some(mut session) = self.organisation(organisation).sessions.close(session) else { return };
         self.forget_subscriptions(organisation, &session, effects);
         // What came through a shared subscription goes to another member: QoS 1 that was not acknowledged
-        // [MQTT5-4.8.2-4], and what was never sent. QoS 2 that was sent never does [MQTT5-4.8.2-5].
+        // (4.8.2), and what was never sent. QoS 2 that was sent never does [MQTT5-4.8.2-5].
         let mut dropped = 0;
         let mut unfinished = 0;
         for exchange in session.window.drain() {

@@ -166,6 +166,10 @@ impl Core {
             }
             let (qos, identifier) = (request.qos, request.identifier);
             let Some(stored) = replay.found.pop_front() else { return true };
+            // The client may have been busy for longer than the message had to live. [MQTT5-3.3.2-5]
+            if stored.as_message().is_expired(now) {
+                continue;
+            }
             send_one(&mut courier, session, &stored, qos, identifier);
         }
     }

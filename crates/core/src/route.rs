@@ -121,8 +121,8 @@ impl Core {
         ErrandDone { durable, receipt_went_on: receipts > 0 }
     }
 
-    /// Gives a message of a shared subscription to another member, because the one that had it is gone.
-    /// [MQTT5-4.8.2-4]
+    /// Gives a message of a shared subscription to another member, because the one that had it is gone, unless its
+    /// time is over: for this member its delivery has not begun. [MQTT5-3.3.2-5]
     pub(crate) fn redistribute(
         &mut self,
         now: Now,
@@ -132,6 +132,9 @@ impl Core {
         effects: &mut Effects,
     ) {
         let (mut parts, _) = self.parts(now, organisation, effects);
+        if keep.message.is_expired(now) {
+            return parts.courier.counters.drop_one(DropReason::Expired);
+        }
         parts.courier.encoder.begin(Sharing::Copy);
         let mut receipts = 0;
         if parts.deliver_to_group(group, keep, 0, None, &mut receipts) {

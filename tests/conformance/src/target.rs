@@ -91,6 +91,8 @@ impl Target {
         let mut child = Command::new(&program)
             .args(["serve", "--config"])
             .arg(&config)
+            // It is ours; the broker would take it for a mistyped key of its own and not start.
+            .env_remove(BROKER_VARIABLE)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

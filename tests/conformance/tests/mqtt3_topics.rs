@@ -133,7 +133,7 @@ fn a_leading_wildcard_does_not_match_a_dollar_while_messages_come_in() {
     let configured = Target::configured("[sys]\ninterval_secs = 1");
     let world = configured.map_or_else(World::new, |target| World::at(Arc::new(target)));
     let mut wild = world.connect(&world.v311("wild"));
-    for filter in ["+/broker/uptime", "+/+/uptime", "+/broker/#"] {
+    for filter in ["#", "+/broker/uptime", "+/+/uptime", "+/broker/#"] {
         wild.subscribe(filter, 0);
     }
     let mut exact = world.connect(&world.v311("exact"));

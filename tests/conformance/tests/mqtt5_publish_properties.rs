@@ -41,17 +41,23 @@ fn user_properties_are_forwarded_in_their_order() {
     let topic = world.topic("t");
     let (mut subscriber, mut publisher) = pair(&world, &topic);
     let pairs = [("b", "1"), ("a", "2"), ("b", "1"), ("", ""), ("b", "0")];
-    let message = pairs.iter().fold(Publish::new(&topic, "x"), |p, (k, v)| p.property(Property::user(k, v)));
-    publisher.publish(message);
-    let publish = subscriber.expect_message("x");
-    let mut sorted = publish.properties.user_properties();
-    sorted.sort_unstable();
-    let mut wanted = pairs;
-    wanted.sort_unstable();
-    // [MQTT5-3.3.2-17]
-    assert_eq!(sorted, wanted);
-    // [MQTT5-3.3.2-18]
-    assert_eq!(publish.properties.user_properties(), pairs);
+    let plain = Publish::new(&topic, "x");
+    // Properties that the server replaces by its own must not disturb the others.
+    let aliased = plain.clone().property(Property::TopicAlias(1));
+    let expiring = plain.clone().property(Property::MessageExpiryInterval(100));
+    for message in [plain, aliased, expiring] {
+        let before = format!("{message:?}");
+        publisher.publish(pairs.iter().fold(message, |p, (k, v)| p.property(Property::user(k, v))));
+        let publish = subscriber.expect_message("x");
+        let mut sorted = publish.properties.user_properties();
+        sorted.sort_unstable();
+        let mut wanted = pairs;
+        wanted.sort_unstable();
+        // [MQTT5-3.3.2-17]
+        assert_eq!(sorted, wanted, "{before}");
+        // [MQTT5-3.3.2-18]
+        assert_eq!(publish.properties.user_properties(), pairs, "{before}");
+    }
 }
 
 #[test]

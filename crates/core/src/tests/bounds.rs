@@ -216,6 +216,25 @@ fn a_5_0_client_that_exceeds_receive_maximum_is_disconnected() {
 }
 
 #[test]
+fn messages_of_qos_1_whose_puback_waits_count_against_receive_maximum() {
+    let limits = Limits { receive_maximum: 3, ..Limits::default() };
+    for shards in SHARDS {
+        let mut world = World::with_limits(shards, limits.clone());
+        world.connect("c", &v5());
+        world.journal_stalls();
+        for topic in ["1", "2", "3"] {
+            world.publish_with("c", topic, b"kept", QoS::AtLeastOnce, true, &PropertyBuf::new());
+        }
+        assert!(world.is_open("c") && world.held("c") == 3);
+        world.publish("c", "t", b"", QoS::AtLeastOnce);
+        // [MQTT5-3.3.4-8]
+        assert_eq!(world.received("c"), [Got::Disconnect(ReasonCode::ReceiveMaximumExceeded)]);
+        world.journal_goes_on();
+        others_are_served(&mut world);
+    }
+}
+
+#[test]
 fn receive_maximum_counts_anew_on_each_connection() {
     let limits = Limits { receive_maximum: 2, ..Limits::default() };
     let durable = |clean| {

@@ -70,3 +70,57 @@ fn an_answer_that_the_client_cannot_take_is_as_good_as_sent() {
         };
     }
 }
+
+#[test]
+fn subscription_identifier_and_expiry_count_towards_the_size() {
+    for shards in SHARDS {
+        let mut world = World::new(shards);
+        world.connect("s", &limited(60, 0));
+        let mut identifier = PropertyBuf::new();
+        identifier.number(PropertyId::SubscriptionIdentifier, 268_435_455);
+        world.subscribe_with("s", &[("t", qos(QoS::AtLeastOnce))], &identifier);
+        world.received("s");
+        world.connect("p", &v5());
+        let mut expiry = PropertyBuf::new();
+        expiry.number(PropertyId::MessageExpiryInterval, 100);
+        // Header 2, topic 3, Packet Identifier 2, property length 1, two properties of 5: 42 bytes of payload fill the
+        // packet.
+        for size in [42, 43, 47, 52] {
+            let payload = vec![b'x'; size];
+            world.publish_with("p", "t", &payload, QoS::AtLeastOnce, false, &expiry);
+        }
+        // [MQTT5-3.1.2-24]
+        assert_eq!(world.packet_sizes("s"), [60], "{shards} shards");
+        // [MQTT5-3.1.2-25]
+        assert_eq!(world.counters().dropped(DropReason::PacketTooLarge), 3);
+    }
+}
+
+#[test]
+fn a_refusal_without_room_for_its_explanation_still_says_which_it_is() {
+    for shards in SHARDS {
+        let mut world = World::new(shards);
+        let mut properties = PropertyBuf::new();
+        properties.number(PropertyId::MaximumPacketSize, 24);
+        properties.text(PropertyId::AuthenticationMethod, "NO-SUCH-METHOD");
+        let got = world.connect("c", &ConnectOptions { properties, ..v5() });
+        // [MQTT5-3.2.2-19]
+        let Got::ConnAck { reason: ReasonCode::BadAuthenticationMethod, properties, .. } = got else {
+            panic!("{got:?}")
+        };
+        assert_eq!(properties, []);
+    }
+}
+
+#[test]
+fn a_disconnect_without_room_for_its_explanation_still_says_which_it_is() {
+    for shards in SHARDS {
+        let mut world = World::new(shards);
+        world.connect("c", &limited(35, 0));
+        let mut alias = PropertyBuf::new();
+        alias.number(PropertyId::TopicAlias, 60_000);
+        world.publish_with("c", "t", b"", QoS::AtMostOnce, false, &alias);
+        // [MQTT5-3.14.2-3]
+        assert_eq!(world.received("c"), [Got::Disconnect(ReasonCode::TopicAliasInvalid)]);
+    }
+}

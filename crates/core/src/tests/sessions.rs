@@ -120,7 +120,7 @@ fn an_unacknowledged_message_of_a_share_member_goes_to_another_when_its_session_
         let (leaver, stays, had) =
             if first.contains(&"one".to_owned()) { ("m1", "m2", first) } else { ("m2", "m1", second) };
         world.break_connection(leaver);
-        // [MQTT5-4.8.2-4] [MQTT5-4.8.2-5]
+        // [MQTT5-4.8.2-5]
         assert_eq!(world.payloads(stays), ["one"], "{shards} shards; {leaver} had {had:?}");
     }
 }
@@ -202,4 +202,115 @@ fn puback_waits_for_the_member_that_a_busy_one_passed_the_message_on_to() {
     assert_eq!(world.received("p"), []);
     world.journal_goes_on();
     assert_eq!(world.received("p"), ids.map(|id| Got::PubAck(id, ReasonCode::Success)));
+}
+
+#[test]
+fn a_delayed_will_is_cancelled_by_whoever_takes_its_session_over() {
+    let mut will = PropertyBuf::new();
+    will.number(PropertyId::WillDelayInterval, 10);
+    let options =
+        ConnectOptions { will: Some(("w", b"gone", QoS::AtLeastOnce, false, will)), ..durable_v5() };
+    for shards in [1, 2, 5] {
+        let mut world = World::new(shards);
+        world.connect("s", &v5());
+        world.subscribe("s", &[("w", qos1())]);
+        world.connect_as("first", "x", &options);
+        world.connect_as("second", "x", &durable_v5());
+        world.advance_secs(20);
+        // [MQTT5-3.1.3-9]
+        assert_eq!(world.payloads("s"), [""; 0], "{shards} shards");
+    }
+}
+
+#[test]
+fn a_will_that_a_return_has_cancelled_stays_away_when_the_session_ends() {
+    let mut will = PropertyBuf::new();
+    will.number(PropertyId::WillDelayInterval, 10);
+    let options =
+        ConnectOptions { will: Some(("w", b"gone", QoS::AtLeastOnce, false, will)), ..durable_v5() };
+    for shards in [1, 2, 5] {
+        let mut world = World::new(shards);
+        world.connect("s", &v5());
+        world.subscribe("s", &[("w", qos1())]);
+        world.connect("c", &options);
+        world.break_connection("c");
+        world.connect("c", &durable_v5());
+        world.disconnect("c");
+        world.advance_secs(101);
+        // [MQTT5-3.1.3-9]
+        assert_eq!(world.payloads("s"), [""; 0], "{shards} shards");
+    }
+}
+
+#[test]
+fn a_message_that_waits_or_is_sent_again_keeps_what_its_subscription_asked_for() {
+    let mut identifier = PropertyBuf::new();
+    identifier.number(PropertyId::SubscriptionIdentifier, 7);
+    let as_published = SubscriptionOptions { retain_as_published: true, ..qos1() };
+    for shards in [1, 2, 5] {
+        let mut world = World::new(shards);
+        world.connect("s", &durable_v5());
+        world.subscribe_with("s", &[("t", as_published)], &identifier);
+        world.break_connection("s");
+        world.connect("p", &v5());
+        world.publish_with("p", "t", b"m", QoS::AtLeastOnce, true, &PropertyBuf::new());
+        for again in [false, true] {
+            world.connect("s", &durable_v5());
+            let got = world.received("s");
+            let [Got::Publish { dup, retain, properties, .. }] = &got[..] else { panic!("{got:?}") };
+            assert_eq!(*dup, again);
+            // [MQTT5-3.3.1-13]
+            assert!(retain, "sent again: {again}");
+            // [MQTT5-3.3.4-3]
+            assert_eq!(properties[..], *identifier.as_properties().as_bytes(), "sent again: {again}");
+            world.break_connection("s");
+        }
+    }
+}
+
+#[test]
+fn an_exchange_of_qos_2_is_finished_by_its_own_packets_only() {
+    let mut world = World::new(1);
+    world.connect("s", &durable_v5());
+    world.subscribe("s", &[("t", SubscriptionOptions::of_qos(QoS::ExactlyOnce))]);
+    world.connect("p", &v5());
+    world.publish("p", "t", b"m", QoS::ExactlyOnce);
+    let got = world.received("s");
+    let [Got::Publish { id, dup: false, .. }] = got[..] else { panic!("{got:?}") };
+    world.ack("s", id, Packet::PubAck);
+    world.ack("s", id, Packet::PubComp);
+    world.break_connection("s");
+    world.connect("s", &durable_v5());
+    let got = world.received("s");
+    // [MQTT5-4.3.3-3]
+    assert!(matches!(got[..], [Got::Publish { id: again, dup: true, .. }] if again == id), "{got:?}");
+    world.ack("s", id, Packet::PubRec);
+    assert_eq!(world.received("s"), [Got::PubRel(id, ReasonCode::Success)]);
+    world.ack("s", id, Packet::PubAck);
+    world.break_connection("s");
+    world.connect("s", &durable_v5());
+    // [MQTT5-4.3.3-5]
+    assert_eq!(world.received("s"), [Got::PubRel(id, ReasonCode::Success)]);
+}
+
+/// The Client Identifier that the server gave a client without one.
+fn assigned_identifier(world: &mut World, name: &str) -> String {
+    let connack = world.connect_as(name, "", &v5());
+    let Got::ConnAck { properties, session_present: false, .. } = connack else { panic!("{connack:?}") };
+    let text = String::from_utf8_lossy(&properties).into_owned();
+    let from = text.find("auto-").expect("an assigned identifier");
+    text[from..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect()
+}
+
+#[test]
+fn an_assigned_identifier_is_none_that_a_client_has_chosen() {
+    let mut world = World::new(1);
+    let first = assigned_identifier(&mut world, "first");
+    let (stem, number) = first.rsplit_once('-').unwrap();
+    let next = format!("{stem}-{}", number.parse::<u64>().unwrap() + 1);
+    // A client may guess what comes next; it must not get the session of a stranger for it, nor lose its own.
+    world.connect_as("guesses", &next, &v5());
+    // [MQTT5-3.2.2-16]
+    assert_ne!(assigned_identifier(&mut world, "second"), next);
+    assert!(world.is_open("guesses"));
 }
