@@ -1,0 +1,65 @@
+//! The durable log: opaque records of many owners, appended by one writer, synced in batches, replayed at a restart.
+//!
+//! It knows no MQTT and no other crate of ours; nothing else in the workspace touches the disk for what clients are
+//! promised. What a record means is its owner's business.
+//!
+//! ```text
+//!   owner (a shard)                    journal                                  disk
+//!   Appender ── Submission ──► Inbox ──► Writer: one batch, one sync ─────────► segments
+//!      ▲                                   │ Outcome for each submission
+//!      └───────────── Listener ◄───────────┤
+//!                                        Steward: spare segments, rounds of checkpoints, surveys
+//! ```
+//!
+//! * [`Journal::open`] locks the folder and tells a [`Replay`] everything since the last checkpoint. Then owners say what
+//!   they still need ([`Journal::hold`]) and that they are done ([`Journal::restored`]).
+//! * An [`Appender`] belongs to one [`Stream`]. It collects records; [`Appender::submit`] hands them over as one submission,
+//!   which after a crash is there as a whole or not at all. The [`Listener`] hears the [`Outcome`] when it is durable.
+//! * A [`Kind::State`] record counts until a later checkpoint; a [`Kind::Message`] record until its owner releases it.
+//! * From time to time the journal asks for a checkpoint ([`Listener::checkpoint`]): each owner writes all that it has as
+//!   State records which replace everything earlier ("images"), over as many turns as it likes, and then says
+//!   [`Appender::checkpointed`]. When all owners have, replays begin where the round began.
+//! * From time to time it asks owners to write the few living Message records of a segment again
+//!   ([`Listener::survey`]), so that the segment can be freed.
+//!
+//! Still missing: reading Message records back by their position, `inspect`, `verify` and `backup`.
+
+mod appender;
+mod clock;
+mod disk;
+#[cfg(any(test, feature = "simulation"))]
+mod driver;
+mod format;
+mod inbox;
+mod journal;
+mod limits;
+mod listener;
+mod log;
+mod options;
+mod position;
+mod quarantine;
+mod recovery;
+mod replay;
+mod shared;
+#[cfg(any(test, feature = "simulation"))]
+pub mod simulation;
+mod steward;
+mod submission;
+mod table;
+#[cfg(test)]
+mod tests;
+mod walk;
+mod writer;
+
+pub use appender::Appender;
+pub use disk::{Access, Disk, DiskFile, Entry, Lock, LockError, RealDisk};
+#[cfg(any(test, feature = "simulation"))]
+pub use driver::Driver;
+pub use journal::{Journal, Usage};
+pub use limits::{RECORD_BYTES_MAX, SUBMISSION_BYTES_MAX};
+pub use listener::{Answer, Failure, Health, Listener, Offer, Outcome, Unreadable};
+pub use log::Log;
+pub use options::{Level, Options};
+pub use position::{Kind, Offset, Position, Round, Stream, Ticket};
+pub use replay::{Damage, Flaw, OpenError, Record, Replay, Report};
+pub use submission::PushError;

@@ -1,0 +1,118 @@
+//! What the journal tells the owner of a stream, and the values in it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use crate::position::{Position, Round, Ticket};
+
+/// The ear of an owner. It is called on the journal's threads and must only note and wake: whatever it spends, all
+/// streams wait for.
+pub trait Listener: Send + Sync {
+    /// How submissions ended, in the order of their tickets. Called once for each batch that has some of this stream.
+    fn committed(&self, outcomes: &[Outcome]);
+
+    /// What was fetched, in no order. The listener takes the answers out.
+    fn fetched(&self, answers: &mut Vec<Answer>);
+
+    /// Write everything that this stream owns as images, over as many turns as is good, and then call
+    /// [`Appender::checkpointed`](crate::Appender::checkpointed) with this round. What is written meanwhile goes on as ever.
+    fn checkpoint(&self, round: Round);
+
+    /// For each of these records: push it again if it is still alive, with what says that it has moved, in one
+    /// submission; then call [`Appender::surveyed`](crate::Appender::surveyed) with the offer's number in that submission or a
+    /// later one. No release is needed for what has moved.
+    fn survey(&self, offer: Offer);
+
+    /// The journal's health has changed.
+    fn health(&self, health: Health) {
+        let _ = health;
+    }
+}
+
+/// How one submission ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Which one.
+    pub ticket: Ticket,
+    /// The position of its first record; those of the others follow from what `push` returned, see
+    /// [`Position::plus`]. Or why it failed: then it is unknown whether the disk has it. If the process ends before
+    /// anything later has succeeded it may be replayed, whole; otherwise it never will be.
+    pub result: Result<Position, Failure>,
+}
+
+/// Why something is not on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// There is no space.
+    Full,
+    /// The disk said no when writing or syncing.
+    Io(io::ErrorKind),
+    /// The journal was closed.
+    Closed,
+}
+
+impl Failure {
+    pub(crate) fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
+            kind => Self::Io(kind),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("no space is left on the disk"),
+            Self::Io(kind) => write!(f, "the disk failed: {kind}"),
+            Self::Closed => f.write_str("the journal is closed"),
+        }
+    }
+}
+
+/// How the journal is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// Everything is written.
+    #[default]
+    Good,
+    /// Still written, but there is no space for another segment: soon nothing will be.
+    NearlyFull,
+    /// The last attempt to write failed. It is tried again with each submission, at most ten times a second.
+    Failing(Failure),
+}
+
+/// A record that was asked for, or why it cannot be had.
+#[derive(Debug)]
+pub struct Answer {
+    /// What the request carried.
+    pub tag: u64,
+    /// Where it was looked for.
+    pub position: Position,
+    /// The bytes of the record.
+    pub result: Result<Vec<u8>, Unreadable>,
+}
+
+/// Why a record cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// No record is there any more: it was released, or a survey has moved it. Who still holds it under another
+    /// position asks again.
+    Gone,
+    /// Its checksum does not hold, or another record stands there.
+    Damaged,
+    /// The disk said no.
+    Io(io::ErrorKind),
+}
+
+/// Message records of one stream that stand in a segment which the journal would like to free.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// To be given back, see [`Appender::surveyed`](crate::Appender::surveyed).
+    pub number: u64,
+    /// The segment.
+    pub segment: u32,
+    /// The records, alive and dead, in the order of their positions.
+    pub records: Arc<[(Position, Vec<u8>)]>,
+}

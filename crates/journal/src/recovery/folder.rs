@@ -1,0 +1,72 @@
+//! The small files of the folder: format and manifest.
+
+use std::io;
+
+use crate::disk::{Disk, read_small, replace};
+use crate::format::{FORMAT_NAME, Manifest, VERSION, format_text, parse_format};
+use crate::quarantine::Quarantine;
+use crate::replay::{Flaw, OpenError};
+
+use super::of_segment;
+
+/// Says no to a folder that a newer program has written.
+pub(super) fn refuse_newer(disk: &dyn Disk) -> Result<(), OpenError> {
+    match read_version(disk)? {
+        Some(found) if found > VERSION => Err(OpenError::Newer { found, known: VERSION }),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the files that a new folder lacks, and the ones that were lost.
+pub(super) fn complete(
+    disk: &dyn Disk,
+    has_segments: bool,
+    quarantine: &mut Quarantine<'_>,
+) -> Result<(), OpenError> {
+    if read_version(disk)?.is_some() {
+        return Ok(());
+    }
+    if has_segments {
+        quarantine.note(of_segment(0, Flaw::Format));
+        quarantine.keep(FORMAT_NAME);
+    } else if !exists(disk, Manifest::NAME)? {
+        // The manifest comes first, so that a folder with a format always had one.
+        write(disk, Manifest::NAME, Manifest::TEMPORARY_NAME, &Manifest::default().encode())?;
+    }
+    write(disk, FORMAT_NAME, "format.new", format_text(VERSION).as_bytes())
+}
+
+/// Where the replay begins; `None` when that is not known any more.
+pub(super) fn manifest(
+    disk: &dyn Disk,
+    quarantine: &mut Quarantine<'_>,
+) -> Result<Option<Manifest>, OpenError> {
+    let bytes = match read_small(disk, Manifest::NAME, 4096) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(_) => Vec::new(),
+    };
+    let manifest = Manifest::decode(&bytes);
+    if manifest.is_none() {
+        quarantine.note(of_segment(0, Flaw::Manifest));
+        quarantine.keep(Manifest::NAME);
+    }
+    Ok(manifest)
+}
+
+fn read_version(disk: &dyn Disk) -> Result<Option<u32>, OpenError> {
+    match read_small(disk, FORMAT_NAME, 64) {
+        Ok(text) => Ok(parse_format(&text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(OpenError::Io { what: "read the format of the journal", error }),
+    }
+}
+
+fn exists(disk: &dyn Disk, name: &str) -> Result<bool, OpenError> {
+    let entries = disk.list("").map_err(OpenError::io("list the journal"))?;
+    Ok(entries.iter().any(|entry| entry.name == name))
+}
+
+fn write(disk: &dyn Disk, name: &str, temporary: &str, bytes: &[u8]) -> Result<(), OpenError> {
+    replace(disk, name, temporary, bytes).map_err(OpenError::io("write to the journal's folder"))
+}

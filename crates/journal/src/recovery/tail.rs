@@ -1,0 +1,132 @@
+//! Where the log ends in its last segment.
+//!
+//! A batch is written only after the one before it was synced. So what is bad in a batch that some later batch follows
+//! was good once: that is damage. What is bad in the last batch may never have reached the disk: that is a torn tail,
+//! and the log ends before it.
+
+use std::io;
+
+use crate::disk::{Access, Disk};
+use crate::format::{SEGMENT_HEADER_BYTES, segment_name};
+use crate::walk::{Item, Walk};
+
+use super::files::{Content, Found};
+
+/// How the last segment ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tail {
+    pub(super) end: u32,
+    /// What was written behind it, from and to.
+    pub(super) torn: Option<(u64, u64)>,
+    /// The highest batch, torn or not.
+    pub(super) last_batch: u64,
+}
+
+/// When something only looks like a torn header, so much is kept of it.
+const TORN_GLIMPSE_BYTES: u64 = 4096;
+
+/// What matters here of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Piece {
+    offset: u32,
+    end: u64,
+    good: bool,
+    /// The batch that it belongs to; of something unreadable, the batch that was due there.
+    batch: u64,
+    /// Whether the number of the batch was read.
+    known: bool,
+}
+
+pub(super) fn find(disk: &dyn Disk, newest: &Found) -> io::Result<Tail> {
+    let file = disk.open(&segment_name(newest.number), Access::Read)?;
+    let mut walk = Walk::new(&*file, newest.number, None)?;
+    let first_batch = match newest.content {
+        Content::Log(header) => header.first_batch,
+        _ => 0,
+    };
+    let pieces = pieces(&mut walk, first_batch);
+    Ok(end_of(&pieces, walk.length()))
+}
+
+fn pieces(walk: &mut Walk<'_>, first_batch: u64) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    // The batch of whatever comes next, if it cannot be read.
+    let mut due = first_batch;
+    loop {
+        let piece = match walk.next() {
+            Item::Frame { header, mut records } => {
+                let end = u64::from(header.offset) + header.frame_bytes();
+                let good = records.all(|record| record.intact);
+                due = header.batch + u64::from(header.is_last());
+                Piece { offset: header.offset, end, good, batch: header.batch, known: true }
+            }
+            Item::Broken { header } => {
+                let end = u64::from(header.offset) + header.frame_bytes();
+                due = header.batch + u64::from(header.is_last());
+                Piece { offset: header.offset, end, good: false, batch: header.batch, known: true }
+            }
+            Item::Gap { offset, end } => {
+                Piece { offset, end: u64::from(end), good: false, batch: due, known: false }
+            }
+            Item::End { offset, torn } => {
+                let end = u64::from(offset) + if torn { TORN_GLIMPSE_BYTES } else { 0 };
+                pieces.push(Piece { offset, end, good: false, batch: due, known: false });
+                return pieces;
+            }
+        };
+        pieces.push(piece);
+    }
+}
+
+fn end_of(pieces: &[Piece], length: u64) -> Tail {
+    let last_batch = pieces.iter().filter(|piece| piece.known).map(|piece| piece.batch).max().unwrap_or(0);
+    // The last piece is the end, and nothing follows it: there is always one.
+    let cut = pieces.iter().find(|piece| !piece.good && last_batch <= piece.batch);
+    let end = cut.map_or(SEGMENT_HEADER_BYTES as u32, |cut| cut.offset);
+    let written = pieces.iter().map(|piece| piece.end).max().unwrap_or(0).min(length);
+    let torn = (written > u64::from(end)).then_some((u64::from(end), written));
+    Tail { end, torn, last_batch }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good(offset: u32, batch: u64) -> Piece {
+        Piece { offset, end: u64::from(offset) + 100, good: true, batch, known: true }
+    }
+
+    fn broken(offset: u32, batch: u64) -> Piece {
+        Piece { good: false, ..good(offset, batch) }
+    }
+
+    fn gap(offset: u32, due: u64) -> Piece {
+        Piece { known: false, ..broken(offset, due) }
+    }
+
+    fn end(offset: u32, due: u64) -> Piece {
+        Piece { end: u64::from(offset), ..gap(offset, due) }
+    }
+
+    #[test]
+    fn a_whole_log_ends_behind_its_last_frame() {
+        let tail = end_of(&[good(64, 1), good(164, 2), end(264, 3)], 1000);
+        assert_eq!(tail, Tail { end: 264, torn: None, last_batch: 2 });
+    }
+
+    #[test]
+    fn what_is_bad_in_the_last_batch_is_torn_and_takes_the_rest_of_its_batch_along() {
+        let tail = end_of(&[good(64, 1), broken(164, 2), good(264, 2), end(364, 3)], 1000);
+        assert_eq!(tail, Tail { end: 164, torn: Some((164, 364)), last_batch: 2 });
+        let tail = end_of(&[good(64, 1), gap(164, 2), good(264, 2), end(364, 3)], 1000);
+        assert_eq!(tail, Tail { end: 164, torn: Some((164, 364)), last_batch: 2 });
+    }
+
+    #[test]
+    fn what_is_bad_before_a_later_batch_is_not_torn() {
+        let tail = end_of(&[good(64, 1), broken(164, 2), gap(264, 3), good(364, 4), end(464, 5)], 1000);
+        assert_eq!(tail, Tail { end: 464, torn: None, last_batch: 4 });
+        let tail = end_of(&[broken(64, 1), broken(164, 2), end(264, 3)], 1000);
+        assert_eq!(tail, Tail { end: 164, torn: Some((164, 264)), last_batch: 2 });
+    }
+}

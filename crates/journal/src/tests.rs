@@ -1,0 +1,9 @@
+//! Tests of the whole journal: on a simulated disk, where nothing happens that the test does not ask for, and on a real
+//! one.
+
+mod append;
+mod damage;
+mod failure;
+mod folder;
+mod threads;
+mod world;

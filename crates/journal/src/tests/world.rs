@@ -1,0 +1,156 @@
+//! A journal on a simulated disk, and ears that remember.
+
+use std::sync::{Arc, Mutex};
+
+use crate::simulation::SimulatedDisk;
+use crate::*;
+
+/// Small, so that a test sees many segments.
+pub(super) fn small_options() -> Options {
+    Options { segment_bytes: 4096, batch_bytes_max: 2048, ..Options::default() }
+}
+
+/// A listener that keeps what it hears.
+#[derive(Default)]
+pub(super) struct Ear {
+    pub(super) outcomes: Mutex<Vec<Outcome>>,
+    pub(super) answers: Mutex<Vec<Answer>>,
+    pub(super) rounds: Mutex<Vec<Round>>,
+    pub(super) offers: Mutex<Vec<Offer>>,
+    pub(super) healths: Mutex<Vec<Health>>,
+}
+
+impl Ear {
+    pub(super) fn outcomes(&self) -> Vec<Outcome> {
+        std::mem::take(&mut self.outcomes.lock().unwrap())
+    }
+
+    /// The position of the only submission that was answered.
+    pub(super) fn position(&self) -> Position {
+        let outcomes = self.outcomes();
+        assert_eq!(outcomes.len(), 1, "{outcomes:?}");
+        outcomes[0].result.unwrap()
+    }
+}
+
+impl Listener for Ear {
+    fn committed(&self, outcomes: &[Outcome]) {
+        self.outcomes.lock().unwrap().extend_from_slice(outcomes);
+    }
+
+    fn fetched(&self, answers: &mut Vec<Answer>) {
+        self.answers.lock().unwrap().append(answers);
+    }
+
+    fn checkpoint(&self, round: Round) {
+        self.rounds.lock().unwrap().push(round);
+    }
+
+    fn survey(&self, offer: Offer) {
+        self.offers.lock().unwrap().push(offer);
+    }
+
+    fn health(&self, health: Health) {
+        self.healths.lock().unwrap().push(health);
+    }
+}
+
+/// A replay that keeps what it is told.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) begins: u32,
+    pub(super) records: Vec<(Position, Stream, Kind, Vec<u8>)>,
+    pub(super) damages: Vec<Damage>,
+}
+
+impl Heard {
+    pub(super) fn texts(&self) -> Vec<&str> {
+        self.records.iter().map(|(.., bytes)| std::str::from_utf8(bytes).unwrap()).collect()
+    }
+}
+
+impl Replay for Heard {
+    fn begin(&mut self) {
+        self.begins += 1;
+        self.records.clear();
+    }
+
+    fn record(&mut self, record: Record<'_>) {
+        self.records.push((record.position, record.stream, record.kind, record.bytes.to_vec()));
+    }
+
+    fn damaged(&mut self, damage: &Damage) {
+        self.damages.push(damage.clone());
+    }
+}
+
+/// One life of a journal.
+pub(super) struct World {
+    pub(super) disk: SimulatedDisk,
+    pub(super) journal: Journal,
+    pub(super) driver: Driver,
+    pub(super) report: Report,
+    pub(super) heard: Heard,
+    pub(super) now_ms: u64,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        Self::on(SimulatedDisk::new(1), small_options())
+    }
+
+    pub(super) fn on(disk: SimulatedDisk, options: Options) -> Self {
+        let mut heard = Heard::default();
+        let (journal, driver, report) =
+            Journal::open_manual(Arc::new(disk.clone()), options, &mut heard).unwrap();
+        Self { disk, journal, driver, report, heard, now_ms: 0 }
+    }
+
+    /// The next life, after whatever was done to the disk.
+    pub(super) fn again(self) -> Self {
+        let Self { disk, journal, driver, .. } = self;
+        drop((journal, driver));
+        Self::on(disk, small_options())
+    }
+
+    pub(super) fn after_power_cut(self) -> Self {
+        self.disk.lose_power();
+        self.again()
+    }
+
+    pub(super) fn after_kill(self) -> Self {
+        self.disk.kill();
+        self.again()
+    }
+
+    pub(super) fn closed_and_opened(mut self) -> Self {
+        self.driver.seal();
+        self.again()
+    }
+
+    pub(super) fn stream(&self, number: u16) -> (Appender, Arc<Ear>) {
+        let ear = Arc::new(Ear::default());
+        (self.journal.appender(Stream(number), Arc::clone(&ear) as Arc<dyn Listener>), ear)
+    }
+
+    /// Submits one State record and says where it is.
+    pub(super) fn append(&mut self, stream: &mut (Appender, Arc<Ear>), text: &str) -> Position {
+        stream.0.push(Kind::State, text.as_bytes()).unwrap();
+        stream.0.submit().unwrap();
+        self.write();
+        stream.1.position()
+    }
+
+    /// Writes all batches that are waiting.
+    pub(super) fn write(&mut self) {
+        while self.driver.write(self.now_ms) {}
+    }
+
+    pub(super) fn run(&mut self) {
+        self.driver.run(self.now_ms);
+    }
+
+    pub(super) fn segments(&self) -> Vec<String> {
+        self.disk.names().into_iter().filter(|name| name.ends_with(".log")).collect()
+    }
+}
