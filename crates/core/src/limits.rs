@@ -17,6 +17,9 @@ pub struct Limits {
     pub filters_per_subscribe_max: usize,
     /// Subscriptions of one session. At the bound: 0x97.
     pub filters_per_session_max: usize,
+    /// Filters of one session whose retained messages are still to be sent: a client that does not read could ask for
+    /// them again and again. As many as it may have filters. At the bound: 0x97.
+    pub replays_per_session_max: usize,
     /// Sessions of one organisation on all shards, connected or not: each costs about a kilobyte. At the bound:
     /// CONNECT is refused with 0x97, in 3.x with return code 3, unless the client has a session.
     pub sessions_per_organisation_max: usize,
@@ -84,6 +87,7 @@ impl Default for Limits {
             topic_levels_max: 200,
             filters_per_subscribe_max: 10_000,
             filters_per_session_max: 100_000,
+            replays_per_session_max: 100_000,
             sessions_per_organisation_max: 1_000_000,
             subscriptions_per_organisation_max: 10_000_000,
             share_names_per_filter_max: 1_000,

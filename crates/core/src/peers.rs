@@ -45,12 +45,12 @@ impl Core {
             ShardMessage::Walk { organisation, session, walk } => {
                 let (organisation, session) = (*organisation, *session);
                 let mut visits = VISITS_MAX;
-                if let Some(found) = self.walk(now, (from, organisation), walk.clone(), &mut visits) {
+                if let Some(found) = self.walk(now, (from, organisation), walk, &mut visits) {
                     effects.to(from).push(ShardMessage::Found { organisation, session, found });
                 }
             }
             ShardMessage::Found { organisation, session, found } => {
-                self.on_found(now, (*organisation, *session), found.clone(), effects);
+                self.on_found(now, (*organisation, from), *session, found.clone(), effects);
             }
             ShardMessage::Counters { organisation, counters } => {
                 self.sys.learn(from, *organisation, counters)

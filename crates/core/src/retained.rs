@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use tidegate_mqtt::TopicFilter;
 
 use crate::identifiers::ShardId;
 use crate::limits::Limits;
 use crate::message::{Keepable, StoredMessage};
+use crate::replay::FoundMessage;
+use crate::shards::WalkFilter;
 use crate::time::Now;
 use crate::tree::{LevelTree, NodeId, Vacant};
 use crate::usage::RetainedUsage;
@@ -154,15 +155,10 @@ impl Retained {
         (bytes + self.tree.node_count() * LEVEL_BYTES) as u64
     }
 
-    /// Begins to look for every message that matches `filter`.
-    pub(crate) fn begin_walk(&mut self, id: WalkId, filter: TopicFilter<'_>) {
-        let levels = filter.as_str().split('/').map(|text| match text {
-            "+" => WalkLevel::Plus,
-            "#" => WalkLevel::Hash,
-            _ => WalkLevel::Text(text.into()),
-        });
-        let walk = Walk { levels: levels.collect(), stack: vec![Step::At(self.tree.root(), 0)] };
-        self.walks.insert(id, walk);
+    /// Begins to look for every message that matches one of `filters`, filter by filter.
+    pub(crate) fn begin_walk(&mut self, id: WalkId, filters: &[WalkFilter]) {
+        let filters = filters.iter().rev().cloned().collect();
+        self.walks.insert(id, Walk { filters, request: 0, levels: Box::default(), stack: Vec::new() });
     }
 
     /// The walk is given up.
@@ -178,36 +174,45 @@ impl Retained {
         now: Now,
         count: usize,
         visits: &mut usize,
-        found: &mut Vec<Arc<StoredMessage>>,
+        found: &mut Vec<FoundMessage>,
     ) -> WalkState {
         let Some(walk) = self.walks.get_mut(&id) else { return WalkState::Complete };
         let end = found.len() + count;
-        while *visits > 0 {
-            if found.len() >= end {
-                return WalkState::More;
-            }
+        while *visits > 0 && found.len() < end {
             *visits -= 1;
             let Some(step) = walk.stack.pop() else {
-                self.walks.remove(&id);
-                return WalkState::Complete;
+                if !walk.begin_next(self.tree.root()) {
+                    self.walks.remove(&id);
+                    return WalkState::Complete;
+                }
+                *visits = visits.saturating_sub(VISITS_OF_A_FILTER);
+                continue;
             };
             let hit = walk.advance(step, &self.tree);
             let message = hit.and_then(|node| self.tree.value(node).message.as_ref());
-            found.extend(message.filter(|message| !message.as_message().is_expired(now)).cloned());
+            let message = message.filter(|message| !message.as_message().is_expired(now));
+            found.extend(message.map(|message| (walk.request, Arc::clone(message))));
         }
-        WalkState::More
+        WalkState::More { at: walk.request }
     }
 }
 
 /// Whether a walk has seen everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WalkState {
-    More,
+    /// It is done with the requests before this one.
+    More {
+        at: u32,
+    },
     Complete,
 }
 
-/// A search of the tree that can pause between nodes.
+/// A search of the tree, for one filter after the other, that can pause between nodes.
 struct Walk {
+    /// Those to come, the next one last.
+    filters: Vec<WalkFilter>,
+    /// What is searched for now.
+    request: u32,
     levels: Box<[WalkLevel]>,
     stack: Vec<Step>,
 }
@@ -229,6 +234,20 @@ enum Step {
 }
 
 impl Walk {
+    /// Turns to the next filter, if there is one.
+    fn begin_next(&mut self, root: NodeId) -> bool {
+        let Some(next) = self.filters.pop() else { return false };
+        let levels = next.filter.split('/').map(|text| match text {
+            "+" => WalkLevel::Plus,
+            "#" => WalkLevel::Hash,
+            _ => WalkLevel::Text(text.into()),
+        });
+        self.levels = levels.collect();
+        self.stack.push(Step::At(root, 0));
+        self.request = next.request;
+        true
+    }
+
     /// A leaf of the tree leaves: whoever was about to visit it goes on behind it. [`Step::At`] has nothing behind.
     fn step_aside(&mut self, left: NodeId, next: Option<NodeId>) {
         self.stack.retain_mut(|step| {
@@ -280,5 +299,7 @@ impl Walk {
 
 /// Nodes that replays visit in one go: about a millisecond's work.
 pub(crate) const VISITS_MAX: usize = 16_384;
+/// What turning to a filter costs, in visits of nodes.
+const VISITS_OF_A_FILTER: usize = 16;
 /// Memory of one level of a topic, roughly.
 const LEVEL_BYTES: usize = 64;

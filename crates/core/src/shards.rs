@@ -1,6 +1,8 @@
 //! What shards tell each other. One batch per target per turn; a single queue per receiver keeps the order, so
 //! that whatever one shard learned from another before it sent something is known to the third as well.
 
+use std::sync::Arc;
+
 use tidegate_mqtt::QoS;
 use tidegate_observe::Counters;
 
@@ -160,8 +162,12 @@ impl ShardMessage {
             ShardMessage::Interest { filter, .. } => filter.len(),
             ShardMessage::Join { filter, share_name, .. }
             | ShardMessage::Leave { filter, share_name, .. } => filter.len() + share_name.len(),
-            ShardMessage::Walk { walk: WalkOrder::Begin { filter, .. }, .. } => filter.len(),
-            ShardMessage::Found { found, .. } => found.messages.iter().map(|message| message.size()).sum(),
+            ShardMessage::Walk { walk: WalkOrder::Begin { filters, .. }, .. } => {
+                filters.iter().map(|filter| size_of::<WalkFilter>() + filter.filter.len()).sum()
+            }
+            ShardMessage::Found { found, .. } => {
+                found.messages.iter().map(|(_, message)| message.size()).sum()
+            }
             _ => 0,
         }
     }
@@ -171,7 +177,14 @@ impl ShardMessage {
 /// it is, and a walk can be given up before it was heard of.
 #[derive(Clone, Debug)]
 pub(crate) enum WalkOrder {
-    Begin { number: u64, filter: Box<str> },
+    Begin { number: u64, filters: Vec<WalkFilter> },
     Continue { number: u64 },
     Abandon { number: u64 },
+}
+
+/// A filter to search for, and the place of the request that it belongs to.
+#[derive(Clone, Debug)]
+pub(crate) struct WalkFilter {
+    pub(crate) request: u32,
+    pub(crate) filter: Arc<str>,
 }

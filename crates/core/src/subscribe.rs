@@ -89,7 +89,7 @@ impl Core {
             self.send_barrier(effects);
         }
         if !outcome.replays.is_empty() {
-            self.expect_replays(subscriber.organisation, subscriber.session);
+            self.expect_replays(subscriber.organisation, subscriber.session, outcome.replays.len());
         }
         let list = ReasonList {
             packet_identifier: subscribe.packet_identifier,
@@ -173,26 +173,26 @@ impl Core {
         let session = sessions.get_mut(subscriber.session).ok_or(ReasonCode::UnspecifiedError)?;
         let tree = routes.change();
         let node = tree.insert(entry.filter);
-        if !session.subscriptions.contains(&node) && !may_subscribe(session, usage, limits) {
-            tree.prune(node);
-            return Err(ReasonCode::QuotaExceeded);
-        }
-        let subscription = Subscription::new(subscriber.session.index, entry.options, subscriber.identifier);
-        let is_new = tree.value_mut(node).subscribe(subscription, session.is_durable());
-        session.subscriptions.insert(node);
-        outcome.announced |= self.announce(subscriber.organisation, node, entry.filter, effects);
+        let is_new = !session.subscriptions.contains(&node);
         let replay = match entry.options.retain_handling {
             RetainHandling::SendAtSubscribe => true,
             RetainHandling::SendIfNew => is_new,
             RetainHandling::DoNotSend => false,
         };
+        let under_way = session.replay.as_ref().map_or(0, |replay| replay.request_count());
+        let may_replay = !replay || under_way + outcome.replays.len() < limits.replays_per_session_max;
+        if !may_replay || (is_new && !may_subscribe(session, usage, limits)) {
+            tree.prune(node);
+            return Err(ReasonCode::QuotaExceeded);
+        }
+        let subscription = Subscription::new(subscriber.session.index, entry.options, subscriber.identifier);
+        tree.value_mut(node).subscribe(subscription, session.is_durable());
+        session.subscriptions.insert(node);
+        outcome.announced |= self.announce(subscriber.organisation, node, entry.filter, effects);
         if replay {
-            outcome.replays.push(ReplayRequest {
-                filter: entry.filter.into(),
-                qos: entry.options.qos,
-                identifier: subscriber.identifier,
-                suback: Vec::new(),
-            });
+            let filter = (entry.filter, node);
+            let request = ReplayRequest::new(self.seed, filter, entry.options.qos, subscriber.identifier);
+            outcome.replays.push(request);
         }
         Ok(())
     }
@@ -321,12 +321,12 @@ impl Core {
                 continue;
             }
             let (organisation, session) = (connection.organisation, connection.session);
-            let mut replays = waiting.replays;
+            let replays = waiting.replays;
             // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25]
             if waiting.packet.len() > connection.packet_bytes_max as usize {
                 waiting.packet.clear();
             }
-            let suback = self.hold_suback(organisation, session, waiting.packet, &mut replays);
+            let suback = self.hold_suback(organisation, session, waiting.packet, &replays);
             if let Some(suback) = suback {
                 self.send_encoded(waiting.connection, &suback, effects);
             }

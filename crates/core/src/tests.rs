@@ -7,6 +7,7 @@ mod bounds_of_sessions;
 mod expiry;
 mod maximum_packet_size;
 mod random;
+mod replays;
 mod residue;
 mod routing;
 mod sessions;

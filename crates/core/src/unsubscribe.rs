@@ -65,6 +65,9 @@ impl Core {
         if !session.subscriptions.remove(&node) {
             return false;
         }
+        if let Some(replay) = &mut session.replay {
+            replay.unsubscribed = true;
+        }
         own.usage.subscriptions.give(1);
         let (index, durable) = (session.id.index, session.is_durable());
         self.remove_subscription(organisation, node, filter, index, durable, effects);

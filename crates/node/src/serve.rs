@@ -152,6 +152,7 @@ fn core_limits(limits: &Limits) -> tidegate_core::Limits {
         topic_levels_max: usize::from(limits.topic_levels_max),
         filters_per_subscribe_max: limits.filters_per_subscribe_max as usize,
         filters_per_session_max: limits.filters_per_session_max as usize,
+        replays_per_session_max: limits.replays_per_session_max as usize,
         sessions_per_organisation_max: limits.sessions_per_organisation_max as usize,
         subscriptions_per_organisation_max: limits.subscriptions_per_organisation_max as usize,
         share_names_per_filter_max: limits.share_names_per_filter_max as usize,

@@ -12,6 +12,7 @@ use tidegate_mqtt::{
 };
 use tidegate_observe::{Counters, EndReason, Fact};
 
+use crate::shards::ShardMessage;
 use crate::{
     Batch, ConnectionId, Core, CoreConfig, Effects, Input, Limits, Now, OrganisationId, Principal, ShardId,
     SharedUsage, Ticket,
@@ -318,6 +319,19 @@ impl World {
             }
             self.settle();
         }
+    }
+
+    /// Delivers the mail that waits, and lets what it leads to wait in turn.
+    pub(crate) fn deliver_mail_once(&mut self) {
+        for (from, to, batch) in std::mem::take(&mut self.delayed) {
+            self.handle(to, Input::FromShard { from: ShardId(from as u8), batch });
+        }
+        self.settle();
+    }
+
+    /// How many messages of a kind wait in the mail between shards.
+    pub(crate) fn mail_count(&self, kind: fn(&ShardMessage) -> bool) -> usize {
+        self.delayed.iter().flat_map(|(_, _, batch)| &batch.messages).filter(|message| kind(message)).count()
     }
 
     pub(crate) fn journal_stalls(&mut self) {

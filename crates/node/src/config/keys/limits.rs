@@ -89,6 +89,13 @@ pub(super) const LIMITS: &[Key] = &[
         "further filters are refused with 0x97",
     ),
     limit(
+        "limits.replays_per_session_max",
+        Number::U32(|c| &mut c.limits.replays_per_session_max),
+        (100_000, 1, 10_000_000),
+        "Topic Filters of one session whose retained messages are still to be sent.",
+        "further filters that ask for retained messages are refused with 0x97",
+    ),
+    limit(
         "limits.sessions_per_organisation_max",
         Number::U32(|c| &mut c.limits.sessions_per_organisation_max),
         (1_000_000, 1, u32::MAX as u64),
