@@ -235,15 +235,23 @@ impl Core {
     }
 
     /// The organisation of this number. Numbers come from the registry by way of principals, never from a peer.
+    #[inline]
     pub(crate) fn organisation(&mut self, id: OrganisationId) -> &mut Organisation {
         let index = id.0 as usize;
-        while self.organisations.len() <= index {
+        if index >= self.organisations.len() {
+            self.make_organisations(index);
+        }
+        &mut self.organisations[index]
+    }
+
+    #[cold]
+    fn make_organisations(&mut self, last: usize) {
+        while self.organisations.len() <= last {
             let next = OrganisationId(self.organisations.len() as u32);
             let seed = self.seed.wrapping_add(u64::from(next.0));
             let shares = (&self.usage, self.shards);
             self.organisations.push(Organisation::new(next, seed, &self.limits, shares));
         }
-        &mut self.organisations[index]
     }
 
     /// Sends a session what waits for it, as far as there is room.
