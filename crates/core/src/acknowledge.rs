@@ -98,16 +98,7 @@ impl Core {
         let Organisation { sessions, counters, .. } = &mut self.organisations[organisation.0 as usize];
         let Some(session) = sessions.get_mut(session_id) else { return };
         let identifier = ack.packet_identifier;
-        let known = match session.window.get_mut(identifier) {
-            Some(exchange) if exchange.awaiting != Awaiting::PubAck => {
-                // From here on the message is the client's: only the identifier is kept.
-                exchange.awaiting = Awaiting::PubComp;
-                exchange.message = None;
-                exchange.identifiers = None;
-                true
-            }
-            _ => false,
-        };
+        let known = session.window.received(identifier);
         if known && ack.reason.is_failure() {
             session.window.finish(identifier);
             counters.queued -= 1;

@@ -218,6 +218,28 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_holds_whatever_many_shards_do_at_the_same_time() {
+        let totals = SharedUsage::default().of(OrganisationId::FIRST);
+        let taken = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut allowance = Allowance::exact(&totals, |totals| &totals.sessions);
+                    for round in 0..20_000 {
+                        if allowance.take(1 + round % 2, 5) {
+                            let all = taken.fetch_add(1 + round % 2, Relaxed) + 1 + round % 2;
+                            assert!(all <= 5, "{all}");
+                            taken.fetch_sub(1 + round % 2, Relaxed);
+                            allowance.give(1 + round % 2);
+                        }
+                    }
+                });
+            }
+        });
+        assert!(Allowance::exact(&totals, |totals| &totals.sessions).take(5, 5));
+    }
+
+    #[test]
     fn organisations_do_not_share_their_bounds() {
         let usage = SharedUsage::default();
         let first = usage.of(OrganisationId::FIRST);

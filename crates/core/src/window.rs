@@ -62,13 +62,21 @@ pub(crate) struct Window {
     first: NonZeroU16,
     /// Exchanges sent on this connection and unfinished: what Receive Maximum bounds. [MQTT5-3.3.4-9]
     in_flight: u16,
+    /// Bytes of the messages that are kept to be sent again.
+    kept_bytes: usize,
     /// Exchanges kept from an earlier connection and not sent again yet stand at `resend_from` and behind it.
     resend_from: usize,
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Self { exchanges: VecDeque::new(), first: NonZeroU16::MIN, in_flight: 0, resend_from: 0 }
+        Self {
+            exchanges: VecDeque::new(),
+            first: NonZeroU16::MIN,
+            in_flight: 0,
+            kept_bytes: 0,
+            resend_from: 0,
+        }
     }
 }
 
@@ -79,10 +87,11 @@ impl Window {
         self.exchanges.iter().filter(|exchange| exchange.awaiting != Awaiting::Nothing).count()
     }
 
-    /// Whether another message may be sent: fewer than `maximum` are unfinished, no older one waits to be sent
-    /// again, and an identifier is free.
+    /// Whether another message may be sent: fewer than `maximum` are unfinished, they do not keep too many bytes, no
+    /// older one waits to be sent again, and an identifier is free.
     pub(crate) fn has_room(&self, maximum: u16) -> bool {
         self.in_flight < maximum
+            && self.kept_bytes < KEPT_BYTES_MAX
             && self.resend_from >= self.exchanges.len()
             && self.exchanges.len() < usize::from(u16::MAX) - 1
     }
@@ -95,6 +104,7 @@ impl Window {
     /// Begins an exchange with the next identifier. Ask [`Window::has_room`] first.
     pub(crate) fn begin(&mut self, exchange: Exchange) -> PacketIdentifier {
         let identifier = nth_after(self.first, self.exchanges.len());
+        self.kept_bytes += exchange.kept_bytes();
         self.exchanges.push_back(exchange);
         self.in_flight += 1;
         self.resend_from = self.exchanges.len();
@@ -113,6 +123,7 @@ impl Window {
         let exchange =
             self.exchanges.get_mut(at).filter(|exchange| exchange.awaiting != Awaiting::Nothing)?;
         let finished = exchange.clone_out();
+        self.kept_bytes -= finished.kept_bytes();
         if finished.sent {
             self.in_flight -= 1;
         }
@@ -122,6 +133,19 @@ impl Window {
             self.resend_from = self.resend_from.saturating_sub(1);
         }
         Some(finished)
+    }
+
+    /// The client has the QoS 2 message of an identifier: from here on only the identifier is kept. `false`: there is no
+    /// such exchange.
+    pub(crate) fn received(&mut self, identifier: PacketIdentifier) -> bool {
+        let exchange = self.get_mut(identifier).filter(|exchange| exchange.awaiting != Awaiting::PubAck);
+        let Some(exchange) = exchange else { return false };
+        let kept_bytes = exchange.kept_bytes();
+        exchange.awaiting = Awaiting::PubComp;
+        exchange.message = None;
+        exchange.identifiers = None;
+        self.kept_bytes -= kept_bytes;
+        true
     }
 
     /// The connection is gone: everything unfinished has to be sent again on the next. [MQTT5-4.4.0-1]
@@ -156,6 +180,7 @@ impl Window {
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Exchange> {
         self.in_flight = 0;
         self.resend_from = 0;
+        self.kept_bytes = 0;
         std::mem::take(&mut self.exchanges)
             .into_iter()
             .filter(|exchange| exchange.awaiting != Awaiting::Nothing)
@@ -170,6 +195,10 @@ impl Window {
 }
 
 impl Exchange {
+    fn kept_bytes(&self) -> usize {
+        self.message.as_ref().map_or(0, |message| message.size())
+    }
+
     /// Leaves `Nothing` behind.
     fn clone_out(&mut self) -> Exchange {
         let empty = Exchange {
@@ -195,6 +224,10 @@ fn distance(first: NonZeroU16, identifier: NonZeroU16) -> usize {
     let period = usize::from(u16::MAX);
     (usize::from(identifier.get()) + period - usize::from(first.get())) % period
 }
+
+/// Bytes of messages that one client may leave unacknowledged; beyond, the next ones wait in its queue. As much as
+/// waits there by default.
+const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! The bounds of `limits.rs` that hold for an organisation on all shards together, and the age of what is queued.
 
-use tidegate_mqtt::{PropertyBuf, PropertyId, QoS, ReasonCode};
+use tidegate_mqtt::{Acknowledgement, Packet, PropertyBuf, PropertyId, QoS, ReasonCode};
 use tidegate_observe::DropReason;
 
 use super::bounds::{SHARDS, qos};
@@ -219,6 +219,34 @@ fn what_nobody_touches_is_dropped_by_the_sweep_a_bounded_part_at_a_time() {
         world.check_gauges();
     }
 }
+
+#[test]
+fn a_client_that_never_acknowledges_keeps_a_bounded_number_of_bytes_in_flight() {
+    let limits = Limits { queue_bytes_max: 8 * 1024 * 1024, ..Limits::default() };
+    for (shards, level, acknowledgements) in [
+        (1, QoS::AtLeastOnce, &[Packet::PubAck as Ack][..]),
+        (2, QoS::ExactlyOnce, &[Packet::PubRec, Packet::PubComp]),
+    ] {
+        let mut world = World::with_limits(shards, limits.clone());
+        world.connect("s", &durable());
+        world.subscribe("s", &[("t", qos(level))]);
+        world.connect("p", &v3());
+        for _ in 0..100 {
+            world.publish("p", "t", &[b'x'; 1024 * 1024 - 1], level);
+        }
+        // Sixty-four in flight, eight in the queue; the others are dropped and counted.
+        assert_eq!(world.topics("s").len(), 64);
+        let counters = world.counters();
+        assert_eq!((counters.queued, counters.dropped(DropReason::QueueBytes)), (72, 28));
+        for &acknowledge in acknowledgements {
+            world.ack("s", 1, acknowledge);
+        }
+        assert_eq!((world.topics("s").len(), world.counters().queued), (1, 71));
+        world.check_gauges();
+    }
+}
+
+type Ack = fn(Acknowledgement<'static>) -> Packet<'static>;
 
 #[test]
 fn share_names_beyond_the_bound_of_a_filter_are_refused_and_known_ones_may_be_joined() {
