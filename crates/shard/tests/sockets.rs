@@ -2,10 +2,14 @@
 
 mod support;
 
-use std::net::Shutdown;
+use std::io::Write;
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use support::{Client, start, stopwatch};
+use support::{Client, start, start_with, stopwatch};
+use tidegate_core::{AuthenticationRequest, Principal};
+use tidegate_shard::{Authenticate, Reply, Verdict};
 
 #[test]
 fn a_shutdown_tells_5_0_clients_why_and_ends_as_soon_as_they_are_gone() {
@@ -25,7 +29,7 @@ fn a_shutdown_tells_5_0_clients_why_and_ends_as_soon_as_they_are_gone() {
         drop((new, old));
         stopping.join().unwrap();
         assert!(elapsed() < Duration::from_secs(10), "{:?}", elapsed());
-        assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens any more");
+        assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
     }
 }
 
@@ -108,4 +112,38 @@ fn a_connection_whose_client_sends_no_more_is_answered_and_ends() {
     before_connack.expect_end();
     drop(subscriber);
     broker.shut_down();
+}
+
+/// Lets everybody in; before the next one, the client that is to leave says DISCONNECT.
+#[derive(Default)]
+struct LetsLeave(Mutex<Option<TcpStream>>);
+
+impl Authenticate for LetsLeave {
+    fn authenticate(&self, _request: &AuthenticationRequest, _reply: Reply) -> Option<Verdict> {
+        let leaving = self.0.lock().ok().and_then(|mut leaving| leaving.take());
+        if let Some(mut leaving) = leaving {
+            leaving.write_all(&[0xE0, 0]).ok()?;
+        }
+        Some(Verdict(Ok(Principal::anonymous(None))))
+    }
+}
+
+#[test]
+fn a_disconnect_that_waits_in_the_socket_is_heard_before_another_connection_takes_over() {
+    for shards in [1, 2] {
+        let authenticator = Arc::new(LetsLeave::default());
+        let (broker, address) = start_with(shards, 1, authenticator.clone());
+        let mut watcher = Client::connect(address, "watcher", 4);
+        watcher.subscribe("w");
+        for _ in 0..4 {
+            let old = Client::connect_with_will(address, "c", "w");
+            *authenticator.0.lock().unwrap() = old.0.try_clone().ok();
+            let mut new = Client::connect(address, "c", 4);
+            new.publish("w", b"end");
+            // [MQTT5-3.14.4-3] [MQTT3-3.14.4-3]
+            assert_eq!(watcher.receive(), (0x30, b"\0\x01wend".to_vec()), "{shards} shards");
+        }
+        drop(watcher);
+        broker.shut_down();
+    }
 }

@@ -188,6 +188,21 @@ fn connections_beyond_the_bound_are_closed() {
 }
 
 #[test]
+fn without_anonymous_access_nobody_is_let_in() {
+    let Some(world) = World::configured("allow_anonymous = false") else { return };
+    let topic = world.topic("t");
+    let mut bytes = world.v5("c").bytes();
+    bytes.extend(Publish::new(&topic, "smuggled").qos(1).id(1).bytes(Version::V5));
+    // [MQTT5-3.1.4-2]
+    world.attempt_bytes(&bytes).expect_refusal(&[0x86, 0x87]);
+    let named = world.v5("named").user_name("somebody");
+    // [MQTT5-3.1.4-2] There is nobody who could know this user.
+    world.attempt(&named).expect_refusal(&[0x86, 0x87]);
+    let older = world.attempt(&world.v311("older")).expect_not_connected();
+    assert!(matches!(older, None | Some(4 | 5)), "{older:?}");
+}
+
+#[test]
 fn a_stopping_server_says_so() {
     let Some(world) = World::configured("") else { return };
     let mut client = world.client("c");

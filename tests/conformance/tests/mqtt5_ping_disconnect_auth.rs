@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tidegate_conformance::{
-    Packet, Property, Publish, Stopwatch, Version, Will, World, auth, disconnect, disconnect_with, frame,
-    pingreq,
+    Connect, Packet, Property, Publish, Stopwatch, Version, Will, World, auth, disconnect, disconnect_with,
+    frame, pingreq,
 };
 
 /// What a server may say in a DISCONNECT.
@@ -124,6 +124,18 @@ fn after_its_disconnect_the_server_sends_nothing_and_closes() {
     assert_eq!(properties.session_expiry_interval(), None);
     // [MQTT5-3.14.4-1]
     client.expect_closed();
+}
+
+#[test]
+fn a_disconnect_has_no_reason_that_belongs_to_connack_alone() {
+    let world = World::new();
+    let mut of_the_future = world.v5("c").bytes();
+    // Behind the fixed header and the protocol name.
+    assert_eq!(std::mem::replace(&mut of_the_future[8], 6), 5);
+    for second in [of_the_future, Connect::v5("a\0b").bytes()] {
+        // [MQTT5-3.14.2-1]
+        world.violates("a second CONNECT that would be refused", &second, &DISCONNECT_REASONS[1..]);
+    }
 }
 
 #[test]

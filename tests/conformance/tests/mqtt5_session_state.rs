@@ -76,6 +76,15 @@ fn coming_back_restarts_the_expiry() {
 }
 
 #[test]
+fn the_expiry_of_the_latest_connection_counts() {
+    let world = World::new();
+    world.connect(&world.v5("c").session_expiry(60)).disconnect();
+    world.connect(&world.v5("c").resume()).disconnect();
+    // [MQTT5-4.1.0-2] Without Session Expiry Interval the session ends with the connection that said so.
+    assert!(!world.connect(&world.v5("c").resume()).connack().session_present);
+}
+
+#[test]
 fn the_greatest_expiry_never_passes() {
     let world = World::new();
     world.connect(&world.v5("c").session_expiry(u32::MAX)).disconnect();

@@ -1,6 +1,9 @@
 //! A client's Maximum Packet Size holds for every packet, whatever is added to it on the way. [MQTT5-3.1.2-24]
 
-use tidegate_mqtt::{Packet, PropertyBuf, PropertyId, QoS, ReasonCode};
+use tidegate_mqtt::{
+    Packet, PacketIdentifier, Properties, PropertyBuf, PropertyId, QoS, ReasonCode, Unsubscribe,
+    UnsubscribeFilters,
+};
 use tidegate_observe::DropReason;
 
 use super::bounds::{SHARDS, qos};
@@ -68,6 +71,26 @@ fn an_answer_that_the_client_cannot_take_is_as_good_as_sent() {
         let [Got::Publish { .. }, Got::PubAck(_, ReasonCode::Success)] = world.received("c")[..] else {
             panic!()
         };
+    }
+}
+
+#[test]
+fn an_unsuback_that_the_client_cannot_take_is_as_good_as_sent() {
+    for shards in SHARDS {
+        let mut world = World::new(shards);
+        world.connect("c", &limited(50, 0));
+        let names: Vec<String> = (0..60).map(|number| number.to_string()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut buffer = Vec::new();
+        let unsubscribe = Unsubscribe {
+            packet_identifier: PacketIdentifier::new(9).unwrap(),
+            properties: Properties::NONE,
+            filters: UnsubscribeFilters::build(&names, &mut buffer),
+        };
+        world.send("c", &Packet::Unsubscribe(unsubscribe));
+        // [MQTT5-3.1.2-24]
+        assert_eq!(world.packet_sizes("c"), [0; 0]);
+        assert!(world.is_open("c"));
     }
 }
 

@@ -1,8 +1,11 @@
 //! Sessions, takeover, Wills and the hold of acknowledgements.
 
-use tidegate_mqtt::{Packet, PropertyBuf, PropertyId, QoS, ReasonCode, SubscriptionOptions};
+use tidegate_mqtt::{
+    Connect, Packet, PropertyBuf, PropertyId, QoS, ReasonCode, SubscriptionOptions, Version,
+};
 
 use super::world::{ConnectOptions, Got, World, v3, v5};
+use crate::{ConnectionId, Effects, Input};
 
 fn durable_v5() -> ConnectOptions<'static> {
     let mut properties = PropertyBuf::new();
@@ -142,7 +145,7 @@ fn a_silent_client_is_closed_after_one_and_a_half_times_its_keep_alive() {
 #[test]
 fn nobody_may_stay_without_a_connect() {
     let mut world = World::new(1);
-    world.open("c", tidegate_mqtt::Version::V5);
+    world.open("c", Version::V5);
     world.advance_secs(9);
     assert!(world.is_open("c"));
     world.advance_secs(2);
@@ -313,4 +316,31 @@ fn an_assigned_identifier_is_none_that_a_client_has_chosen() {
     // [MQTT5-3.2.2-16]
     assert_ne!(assigned_identifier(&mut world, "second"), next);
     assert!(world.is_open("guesses"));
+}
+
+#[test]
+fn a_client_that_is_still_being_authenticated_is_told_no_disconnect() {
+    let mut world = World::new(1);
+    let (now, core) = (world.now, &mut world.cores[0]);
+    let mut effects = Effects::new(1);
+    let connection = ConnectionId { index: 0, generation: 0 };
+    core.handle(now, Input::Opened { connection, peer: "127.0.0.1:1".parse().unwrap() }, &mut effects);
+    let mut bytes = Vec::new();
+    let connect = Connect {
+        version: Version::V5,
+        clean_start: true,
+        keep_alive_secs: 0,
+        properties: Default::default(),
+        client_identifier: "c",
+        will: None,
+        user_name: None,
+        password: None,
+    };
+    Packet::Connect(connect).encode(Version::V5, &mut bytes);
+    core.handle(now, Input::Received { connection, bytes: &bytes }, &mut effects);
+    assert_eq!(effects.authenticate.len(), 1);
+    core.handle(now, Input::ShutDown, &mut effects);
+    assert_eq!(effects.close, [connection]);
+    // [MQTT5-3.14.0-1]
+    assert!(core.outbound(connection).is_some_and(|outbound| outbound.is_empty()));
 }

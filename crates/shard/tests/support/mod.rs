@@ -10,19 +10,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidegate_core::Limits;
-use tidegate_shard::{Anonymous, Broker, BrokerConfig};
+use tidegate_shard::{Anonymous, Authenticate, Broker, BrokerConfig};
 
 /// How long a test waits for what must come; only a failure uses it up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn start(shards: u8, shutdown_grace_secs: u32) -> (Broker, SocketAddr) {
+    start_with(shards, shutdown_grace_secs, Arc::new(Anonymous { allowed: true }))
+}
+
+pub(crate) fn start_with(
+    shards: u8,
+    shutdown_grace_secs: u32,
+    authenticator: Arc<dyn Authenticate>,
+) -> (Broker, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let broker = Broker::start(BrokerConfig {
         shards,
         limits: Limits::default(),
         listeners: vec![listener],
-        authenticator: Arc::new(Anonymous { allowed: true }),
+        authenticator,
         sys_interval_secs: 0,
         connections_max: 0,
         shutdown_grace_secs,
@@ -37,18 +45,34 @@ pub(crate) struct Client(pub(crate) TcpStream);
 impl Client {
     /// Connects the socket and sends CONNECT; level 4 is 3.1.1, 5 is 5.0.
     pub(crate) fn begin(address: SocketAddr, identifier: &str, level: u8) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        let mut client = Self::open(address);
         let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', level, 2, 0, 0];
         if level == 5 {
             body.push(0);
         }
         put_string(&mut body, identifier);
-        let mut client = Self(stream);
         client.send(0x10, &body);
         client
+    }
+
+    /// 3.1.1, with a Will of QoS 0 for this topic.
+    pub(crate) fn connect_with_will(address: SocketAddr, identifier: &str, topic: &str) -> Self {
+        let mut client = Self::open(address);
+        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 6, 0, 0];
+        for text in [identifier, topic, "gone"] {
+            put_string(&mut body, text);
+        }
+        client.send(0x10, &body);
+        client.expect_connack();
+        client
+    }
+
+    fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self(stream)
     }
 
     pub(crate) fn connect(address: SocketAddr, identifier: &str, level: u8) -> Self {
