@@ -37,15 +37,17 @@ pub(crate) const VERSION: u32 = 1;
 /// The file that tells the version.
 pub(crate) const FORMAT_NAME: &str = "format";
 
-/// What stands in it.
+/// What stands in it. The checksum is there because a flipped bit must not look like a newer program's work.
 pub(crate) fn format_text(version: u32) -> String {
-    format!("tidegate journal {version}\n")
+    let line = format!("tidegate journal {version}");
+    format!("{line} {:08x}\n", crc32c::crc32c(line.as_bytes()))
 }
 
 /// The version that stands in a format file, if it is one.
 pub(crate) fn parse_format(text: &[u8]) -> Option<u32> {
     let text = std::str::from_utf8(text).ok()?;
-    text.strip_prefix("tidegate journal ")?.trim_end().parse().ok()
+    let version = text.strip_prefix("tidegate journal ")?.split(' ').next()?.parse().ok()?;
+    (text == format_text(version)).then_some(version)
 }
 
 /// Up to a multiple of eight.
@@ -72,9 +74,14 @@ mod tests {
     #[test]
     fn the_format_file_says_its_version() {
         assert_eq!(parse_format(format_text(VERSION).as_bytes()), Some(VERSION));
-        assert_eq!(parse_format(b"tidegate journal 12"), Some(12));
-        for wrong in [&b""[..], b"tidegate journal", b"tidegate journal x", b"\xff\xff", b"12"] {
+        assert_eq!(parse_format(format_text(12).as_bytes()), Some(12));
+        for wrong in [&b""[..], b"tidegate journal", b"tidegate journal 12", b"\xff\xff", b"12"] {
             assert_eq!(parse_format(wrong), None);
+        }
+        for bit in 0..format_text(VERSION).len() * 8 {
+            let mut text = format_text(VERSION).into_bytes();
+            text[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(parse_format(&text), None, "bit {bit}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::position::{Position, Round, Ticket};
+use crate::replay::Damage;
 
 /// The ear of an owner. It is called on the journal's threads and must only note and wake: whatever it spends, all
 /// streams wait for.
@@ -23,6 +24,11 @@ pub trait Listener: Send + Sync {
     /// submission; then call [`Appender::surveyed`](crate::Appender::surveyed) with the offer's number in that submission or a
     /// later one. No release is needed for what has moved.
     fn survey(&self, offer: Offer);
+
+    /// Damage was found while the journal runs; every owner hears of it. A copy was put aside.
+    fn damaged(&self, damage: &Damage) {
+        let _ = damage;
+    }
 
     /// The journal's health has changed.
     fn health(&self, health: Health) {

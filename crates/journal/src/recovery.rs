@@ -13,9 +13,11 @@ mod folder;
 mod reading;
 mod tail;
 
-use crate::disk::{Access, Disk, Lock};
+use std::io::{self, IoSlice};
+
+use crate::disk::{Access, Disk, Lock, read_full, write_full};
 use crate::format::{SEGMENT_HEADER_BYTES, segment_name};
-use crate::options::Options;
+use crate::options::{Level, Options};
 use crate::position::Position;
 use crate::quarantine::Quarantine;
 use crate::replay::{Flaw, OpenError, Replay, Report};
@@ -58,6 +60,9 @@ pub(crate) fn recover(
         Some(newest) => tail::find(disk, newest).map_err(OpenError::io("read the last segment"))?,
         None => Tail::default(),
     };
+    if options.level == Level::Fsync {
+        secure(disk, newest, &tail).map_err(OpenError::io("make the end of the log durable"))?;
+    }
     let mut reading = Reading { disk, quarantine: &mut quarantine, replay, report: Report::default() };
     let manifest = reading.replay(&chain, manifest, tail.end)?;
     let mut report = reading.report;
@@ -67,12 +72,32 @@ pub(crate) fn recover(
 
     let end = newest.map_or(Position::ZERO, |newest| Position::new(newest.number, tail.end));
     let last_batch = files.iter().map(|found| found.last_batch).max().unwrap_or(0).max(tail.last_batch);
-    let mut table = table(disk, options, &files, &chain, end)?;
+    let mut table = table(disk, options, &files, end)?;
     table.manifest = manifest;
     if let (Some(newest), true) = (newest, tail.torn.is_none() || report.torn_saved.is_some()) {
         cut(disk, newest, tail.end);
     }
     Ok(Recovered { table, end, next_batch: last_batch + 1, report, lock })
+}
+
+/// Makes durable what is about to be told. After a kill, the operating system shows what the last batch wrote although
+/// nobody has synced it; after a sync that failed, it may show that for ever and never write it. So it is written again.
+/// Names are the same: a segment that was prepared just before a kill may have none after a power cut.
+fn secure(disk: &dyn Disk, newest: Option<&Found>, tail: &Tail) -> io::Result<()> {
+    if let Some(newest) = newest {
+        write_again(disk, newest, tail)?;
+    }
+    disk.sync_folder("")
+}
+
+fn write_again(disk: &dyn Disk, newest: &Found, tail: &Tail) -> io::Result<()> {
+    let file = disk.open(&segment_name(newest.number), Access::Write)?;
+    let is_first = tail.unsure_from as usize <= SEGMENT_HEADER_BYTES;
+    let from = if is_first { 0 } else { u64::from(tail.unsure_from) };
+    let mut bytes = vec![0; u64::from(tail.end).saturating_sub(from) as usize];
+    let read = read_full(&*file, from, &mut bytes)?;
+    write_full(&*file, from, &mut [IoSlice::new(&bytes[..read])])?;
+    file.sync()
 }
 
 /// Copies aside what a crash left of batches that were never finished.
@@ -111,13 +136,7 @@ fn cut(disk: &dyn Disk, newest: &Found, end: u32) {
     }
 }
 
-fn table(
-    disk: &dyn Disk,
-    options: &Options,
-    files: &[Found],
-    chain: &Chain,
-    end: Position,
-) -> Result<Table, OpenError> {
+fn table(disk: &dyn Disk, options: &Options, files: &[Found], end: Position) -> Result<Table, OpenError> {
     let mut table = Table::ending_at(end);
     for found in files {
         table.next_number = table.next_number.max(found.number + 1);
@@ -133,7 +152,7 @@ fn table(
             }
             continue;
         }
-        let known = chain.end_of(found.number);
+        let known = files.iter().find_map(|other| other.content.end_of_previous(found.number));
         let content_end =
             if found.number == end.segment() { end.offset() } else { known.unwrap_or(u32::MAX) };
         let content_end = u64::from(content_end).min(found.length) as u32;

@@ -40,6 +40,9 @@ pub(crate) struct Table {
     pub(crate) current: u32,
     /// Where the durable log ends.
     pub(crate) end: Position,
+    /// Everything before this has been told to its owners. A round begins here, and so an owner that is asked for a
+    /// checkpoint knows the positions of all that the replay will not tell again.
+    pub(crate) told: Position,
     pub(crate) manifest: Manifest,
     /// The highest number that the writer has taken.
     pub(crate) taken: u32,
@@ -48,10 +51,14 @@ pub(crate) struct Table {
     pub(crate) last_round_bytes: u64,
     /// Somebody wants a round, whatever was written.
     pub(crate) round_is_wanted: bool,
+    last_round: Round,
     /// The round of checkpoints that is under way.
     pub(crate) round: Option<RoundUnderWay>,
     /// The offer of a survey that is not answered by all yet.
     pub(crate) offer: Option<OfferUnderWay>,
+    /// Something failed since the last complete round began. Owners have forgotten things that the disk still has, so
+    /// what they do not ask for may be needed after a crash.
+    pub(crate) owners_are_ahead: bool,
     /// Releases that came with submissions that failed. Their owners' state on the disk may still count on the records
     /// until a later checkpoint has replaced it.
     postponed: Vec<(Position, u32)>,
@@ -79,8 +86,6 @@ pub(crate) struct RoundUnderWay {
 #[derive(Debug)]
 pub(crate) struct OfferUnderWay {
     pub(crate) number: u64,
-    /// Some answer was lost with its submission.
-    pub(crate) failed: bool,
     /// Streams that have not answered.
     pub(crate) waiting: Vec<Stream>,
 }
@@ -89,7 +94,7 @@ impl Table {
     /// Of a log that ends there.
     pub(crate) fn ending_at(end: Position) -> Self {
         let current = end.segment();
-        Self { end, current, taken: current, next_number: current + 1, ..Self::default() }
+        Self { end, told: end, current, taken: current, next_number: current + 1, ..Self::default() }
     }
 
     /// The next segment that the writer may use, if one is prepared; else a number for a new file.
@@ -134,6 +139,13 @@ impl Table {
             .insert(number, Segment { end: SEGMENT_HEADER_BYTES as u32, length, ..Segment::default() });
     }
 
+    /// What a segment did not use was given back.
+    pub(crate) fn shortened(&mut self, number: u32, length: u64) {
+        if let Some(segment) = self.segments.get_mut(&number) {
+            segment.length = length;
+        }
+    }
+
     /// What came with a submission takes effect: it is durable.
     pub(crate) fn note(&mut self, stream: Stream, note: Note) {
         self.changed |= !matches!(note, Note::Release { .. });
@@ -158,26 +170,23 @@ impl Table {
         for note in notes {
             match *note {
                 Note::Release { position, length } => self.postponed.push((position, length)),
-                Note::Checkpointed(_) => {}
-                Note::Surveyed(number) => {
-                    if let Some(offer) = self.offer.as_mut().filter(|offer| offer.number == number) {
-                        offer.failed = true;
-                    }
-                }
+                Note::Checkpointed(_) | Note::Surveyed(_) => {}
             }
         }
         if let Some(round) = self.round.take() {
             self.postponed.extend(round.postponed);
         }
-        self.round_is_wanted = true;
-        self.changed = true;
+        self.offer = None;
+        (self.owners_are_ahead, self.round_is_wanted, self.changed) = (true, true, true);
     }
 
     /// A round begins where the log ends now.
     pub(crate) fn begin_round(&mut self, waiting: Vec<Stream>) -> Round {
-        let round = Round(self.manifest.round.0 + 1);
+        // One that was given up has had a number, too: who still answers it must not be taken for answering this one.
+        self.last_round = Round(self.last_round.max(self.manifest.round).0 + 1);
+        let round = self.last_round;
         let postponed = std::mem::take(&mut self.postponed);
-        self.round = Some(RoundUnderWay { round, start: self.end, waiting, postponed });
+        self.round = Some(RoundUnderWay { round, start: self.told, waiting, postponed });
         (self.written, self.round_is_wanted) = (0, false);
         round
     }
@@ -198,6 +207,8 @@ impl Table {
         self.manifest = manifest;
         self.last_round_bytes = self.written;
         if let Some(round) = self.round.take_if(|round| round.round == manifest.round) {
+            // A failure would have ended the round; so all that owners know was written since.
+            self.owners_are_ahead = false;
             for (position, length) in round.postponed {
                 self.release(position, length);
             }

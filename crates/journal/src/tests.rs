@@ -5,5 +5,6 @@ mod append;
 mod damage;
 mod failure;
 mod folder;
+mod histories;
 mod threads;
 mod world;

@@ -120,6 +120,9 @@ impl Writer {
             // the end of what is certain.
             if open.fresh {
                 self.shared.table().abandoned(open.number, open.length);
+            } else if open.file.truncate(u64::from(open.end)).is_ok() {
+                // Nobody will look for anything behind the end, and the space may be what is missing.
+                self.shared.table().shortened(open.number, u64::from(open.end));
             }
             self.open = None;
             return Err(Failure::of(&error));
@@ -159,11 +162,12 @@ impl Writer {
             self.shared.set_failure(None);
         }
         self.outcomes.tell();
+        self.shared.table().told = self.end;
     }
 
     fn fail(&mut self, failure: Failure, now_ms: u64) {
         if self.failing.is_none_or(|(_, until)| now_ms >= until) {
-            self.failing = Some((failure, now_ms + PROBE_INTERVAL_MS));
+            self.failing = Some((failure, now_ms.saturating_add(PROBE_INTERVAL_MS)));
             self.shared.set_failure(Some(failure));
         }
         for submission in &self.batch {

@@ -31,14 +31,15 @@ impl SegmentHeader {
         bytes
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// The version that an intact header tells.
+    pub(crate) fn version(bytes: &[u8]) -> Option<u32> {
         let bytes = bytes.get(..SEGMENT_HEADER_BYTES)?;
-        if bytes[..8] != MAGIC
-            || u32_at(bytes, 8) != crc32c::crc32c(&bytes[12..])
-            || u32_at(bytes, 12) > VERSION
-        {
-            return None;
-        }
+        let intact = bytes[..8] == MAGIC && u32_at(bytes, 8) == crc32c::crc32c(&bytes[12..]);
+        intact.then(|| u32_at(bytes, 12))
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        Self::version(bytes).filter(|version| *version <= VERSION)?;
         Some(Self {
             number: u32_at(bytes, 16),
             previous: u32_at(bytes, 20),

@@ -63,10 +63,6 @@ impl Chain {
         Self { links }
     }
 
-    pub(super) fn end_of(&self, number: u32) -> Option<u32> {
-        self.links.iter().find(|link| link.number == number).and_then(|link| link.end)
-    }
-
     pub(super) fn has(&self, position: Position) -> bool {
         self.links.iter().any(|link| link.number == position.segment())
     }

@@ -34,6 +34,14 @@ impl Content {
     pub(crate) fn is_log(&self) -> bool {
         matches!(self, Self::Log(_) | Self::Headless)
     }
+
+    /// Where the log ends in segment `number`, if this is the one behind it.
+    pub(crate) fn end_of_previous(&self, number: u32) -> Option<u32> {
+        match self {
+            Self::Log(header) if header.previous == number => Some(header.previous_end),
+            _ => None,
+        }
+    }
 }
 
 /// All segment files, by number.

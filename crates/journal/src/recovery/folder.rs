@@ -3,7 +3,10 @@
 use std::io;
 
 use crate::disk::{Disk, read_small, replace};
-use crate::format::{FORMAT_NAME, Manifest, VERSION, format_text, parse_format};
+use crate::format::{
+    FORMAT_NAME, Manifest, SEGMENT_HEADER_BYTES, SegmentHeader, VERSION, format_text, parse_format,
+    segment_number,
+};
 use crate::quarantine::Quarantine;
 use crate::replay::{Flaw, OpenError};
 
@@ -11,10 +14,21 @@ use super::of_segment;
 
 /// Says no to a folder that a newer program has written.
 pub(super) fn refuse_newer(disk: &dyn Disk) -> Result<(), OpenError> {
-    match read_version(disk)? {
-        Some(found) if found > VERSION => Err(OpenError::Newer { found, known: VERSION }),
-        _ => Ok(()),
+    let found = match read_version(disk)? {
+        Some(version) => version,
+        // What the file no longer says, the segments do.
+        None => version_of_segments(disk).map_err(OpenError::io("read the headers of segments"))?,
+    };
+    if found > VERSION { Err(OpenError::Newer { found, known: VERSION }) } else { Ok(()) }
+}
+
+fn version_of_segments(disk: &dyn Disk) -> io::Result<u32> {
+    let mut highest = 0;
+    for entry in disk.list("")?.iter().filter(|entry| segment_number(&entry.name).is_some()) {
+        let header = read_small(disk, &entry.name, SEGMENT_HEADER_BYTES).unwrap_or_default();
+        highest = highest.max(SegmentHeader::version(&header).unwrap_or(0));
     }
+    Ok(highest)
 }
 
 /// Writes the files that a new folder lacks, and the ones that were lost.

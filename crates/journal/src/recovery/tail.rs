@@ -16,6 +16,8 @@ use super::files::{Content, Found};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tail {
     pub(super) end: u32,
+    /// Where the last batch before it begins. Whether that was ever synced is not known.
+    pub(super) unsure_from: u32,
     /// What was written behind it, from and to.
     pub(super) torn: Option<(u64, u64)>,
     /// The highest batch, torn or not.
@@ -83,9 +85,14 @@ fn end_of(pieces: &[Piece], length: u64) -> Tail {
     // The last piece is the end, and nothing follows it: there is always one.
     let cut = pieces.iter().find(|piece| !piece.good && last_batch <= piece.batch);
     let end = cut.map_or(SEGMENT_HEADER_BYTES as u32, |cut| cut.offset);
+    let before = pieces.iter().take_while(|piece| piece.offset < end);
+    let last_good = before.clone().filter(|piece| piece.known).map(|piece| piece.batch).max();
+    let unsure =
+        before.filter(|piece| piece.known && Some(piece.batch) == last_good).map(|piece| piece.offset);
+    let unsure_from = unsure.min().unwrap_or(end);
     let written = pieces.iter().map(|piece| piece.end).max().unwrap_or(0).min(length);
     let torn = (written > u64::from(end)).then_some((u64::from(end), written));
-    Tail { end, torn, last_batch }
+    Tail { end, unsure_from, torn, last_batch }
 }
 
 #[cfg(test)]
@@ -111,22 +118,22 @@ mod tests {
     #[test]
     fn a_whole_log_ends_behind_its_last_frame() {
         let tail = end_of(&[good(64, 1), good(164, 2), end(264, 3)], 1000);
-        assert_eq!(tail, Tail { end: 264, torn: None, last_batch: 2 });
+        assert_eq!(tail, Tail { end: 264, unsure_from: 164, torn: None, last_batch: 2 });
     }
 
     #[test]
     fn what_is_bad_in_the_last_batch_is_torn_and_takes_the_rest_of_its_batch_along() {
         let tail = end_of(&[good(64, 1), broken(164, 2), good(264, 2), end(364, 3)], 1000);
-        assert_eq!(tail, Tail { end: 164, torn: Some((164, 364)), last_batch: 2 });
+        assert_eq!(tail, Tail { end: 164, unsure_from: 64, torn: Some((164, 364)), last_batch: 2 });
         let tail = end_of(&[good(64, 1), gap(164, 2), good(264, 2), end(364, 3)], 1000);
-        assert_eq!(tail, Tail { end: 164, torn: Some((164, 364)), last_batch: 2 });
+        assert_eq!(tail, Tail { end: 164, unsure_from: 64, torn: Some((164, 364)), last_batch: 2 });
     }
 
     #[test]
     fn what_is_bad_before_a_later_batch_is_not_torn() {
         let tail = end_of(&[good(64, 1), broken(164, 2), gap(264, 3), good(364, 4), end(464, 5)], 1000);
-        assert_eq!(tail, Tail { end: 464, torn: None, last_batch: 4 });
+        assert_eq!(tail, Tail { end: 464, unsure_from: 364, torn: None, last_batch: 4 });
         let tail = end_of(&[broken(64, 1), broken(164, 2), end(264, 3)], 1000);
-        assert_eq!(tail, Tail { end: 164, torn: Some((164, 264)), last_batch: 2 });
+        assert_eq!(tail, Tail { end: 164, unsure_from: 64, torn: Some((164, 264)), last_batch: 2 });
     }
 }

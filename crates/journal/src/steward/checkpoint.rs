@@ -29,7 +29,7 @@ impl Steward {
         let mut table = self.shared.table();
         let worth = self.shared.options.checkpoint_bytes.max(WORTH * table.last_round_bytes);
         let is_time = table.round_is_wanted || table.written >= worth;
-        let ready = table.restored && table.round.is_none() && table.end > Position::ZERO;
+        let ready = table.restored && table.round.is_none() && table.told > Position::ZERO;
         if !(possible && is_time && ready) {
             return false;
         }

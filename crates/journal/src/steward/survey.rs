@@ -6,10 +6,12 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::disk::{Access, DiskFile};
+use crate::disk::{Access, Disk, DiskFile};
 use crate::format::{FRAME_HEADER_BYTES, segment_name};
-use crate::listener::{Health, Offer};
+use crate::listener::Offer;
 use crate::position::{Kind, Position};
+use crate::quarantine::Quarantine;
+use crate::replay::{Damage, Flaw};
 use crate::table::{OfferUnderWay, Table};
 use crate::walk::{Item, Walk};
 
@@ -18,9 +20,15 @@ use super::Steward;
 pub(super) struct Survey {
     pub(super) segment: u32,
     file: Arc<dyn DiskFile>,
-    /// Where the records of the current offer begin, and where the next ones do.
-    from: u32,
+    /// Where its content ends, and where the next records are.
+    end: u32,
     next: u32,
+}
+
+/// What a piece of a segment holds.
+struct Found {
+    records: Vec<(Position, Vec<u8>)>,
+    damages: Vec<Damage>,
 }
 
 impl Steward {
@@ -28,25 +36,27 @@ impl Steward {
     pub(super) fn survey_on(&mut self) -> bool {
         let Some(survey) = &mut self.survey else { return self.begin_survey() };
         let mut table = self.shared.table();
-        match &table.offer {
-            Some(offer) if offer.failed => {
-                if matches!(self.shared.health(), Health::Failing(_)) {
-                    return false;
-                }
-                survey.next = survey.from;
-            }
-            Some(offer) if !offer.waiting.is_empty() => return false,
-            _ => {}
+        if table.owners_are_ahead {
+            // What owners no longer know may still be needed; begin again when the disk knows as much as they do.
+            table.offer = None;
+            self.survey = None;
+            return true;
         }
-        table.offer = None;
+        if table.offer.take_if(|offer| offer.waiting.is_empty()).is_none() && table.offer.is_some() {
+            return false;
+        }
         drop(table);
-        survey.from = survey.next;
         let most = self.shared.options.survey_offer_bytes;
-        let Ok(records) = survey.read(most) else {
+        let Ok(Found { records, damages }) = survey.read(&*self.shared.disk, most) else {
             // It cannot be read now; it stays as it is.
             self.survey = None;
             return false;
         };
+        for damage in damages {
+            for owner in self.shared.owners() {
+                owner.listener.damaged(&damage);
+            }
+        }
         if records.is_empty() {
             self.end_survey();
         } else {
@@ -58,9 +68,10 @@ impl Steward {
     fn begin_survey(&mut self) -> bool {
         let table = self.shared.table();
         let Some(segment) = table.worth_surveying(&self.shared.options) else { return false };
+        let end = table.segments.get(&segment).map_or(0, |segment| segment.end);
         drop(table);
         let Ok(file) = self.shared.disk.open(&segment_name(segment), Access::Read) else { return false };
-        self.survey = Some(Survey { segment, file, from: 0, next: 0 });
+        self.survey = Some(Survey { segment, file, end, next: 0 });
         true
     }
 
@@ -68,7 +79,7 @@ impl Steward {
         self.offers += 1;
         let owners = self.shared.owners();
         let waiting = owners.iter().map(|owner| owner.stream).collect();
-        self.shared.table().offer = Some(OfferUnderWay { number: self.offers, failed: false, waiting });
+        self.shared.table().offer = Some(OfferUnderWay { number: self.offers, waiting });
         let segment = self.survey.as_ref().map_or(0, |survey| survey.segment);
         let offer = Offer { number: self.offers, segment, records: records.into() };
         for owner in owners {
@@ -86,38 +97,54 @@ impl Steward {
 }
 
 impl Survey {
-    /// The next Message records, about `most` bytes of them.
-    fn read(&mut self, most: usize) -> io::Result<Vec<(Position, Vec<u8>)>> {
-        let mut walk = Walk::new(&*self.file, self.segment, None)?.starting_at(self.next);
+    /// The next Message records, about `most` bytes of them. What cannot be read is copied aside, since the segment
+    /// will be freed.
+    fn read(&mut self, disk: &dyn Disk, most: usize) -> io::Result<Found> {
+        let mut damages = Vec::new();
+        let mut walk = Walk::new(&*self.file, self.segment, Some(self.end))?.starting_at(self.next);
         let (mut records, mut bytes) = (Vec::new(), 0);
         while bytes < most {
-            match walk.next() {
+            let (offset, length, what) = match walk.next() {
                 Item::Frame { header, records: found } => {
                     let base = header.offset + FRAME_HEADER_BYTES as u32;
-                    for record in found.filter(|record| record.intact && record.kind == Kind::Message) {
-                        bytes += record.bytes.len();
-                        records
-                            .push((Position::new(self.segment, base + record.offset), record.bytes.to_vec()));
-                    }
                     self.next = (u64::from(header.offset) + header.frame_bytes()) as u32;
+                    let mut damaged = false;
+                    for record in found {
+                        damaged |= !record.intact;
+                        if record.intact && record.kind == Kind::Message {
+                            bytes += record.bytes.len();
+                            records.push((
+                                Position::new(self.segment, base + record.offset),
+                                record.bytes.to_vec(),
+                            ));
+                        }
+                    }
+                    if !damaged {
+                        continue;
+                    }
+                    (header.offset, header.frame_bytes(), Flaw::Record)
                 }
                 Item::Broken { header } => {
                     self.next = (u64::from(header.offset) + header.frame_bytes()) as u32;
+                    (header.offset, header.frame_bytes(), Flaw::Submission)
                 }
-                Item::Gap { end, .. } => self.next = end,
-                Item::End { .. } => {
-                    break;
+                Item::Gap { offset, end } => {
+                    self.next = end;
+                    (offset, u64::from(end - offset), Flaw::Gap)
                 }
-            }
+                Item::End { .. } => break,
+            };
+            let saved = Quarantine::new(disk).save(&mut walk, self.segment, u64::from(offset), length);
+            damages.push(Damage { segment: self.segment, offset, bytes: length, what, saved });
         }
-        Ok(records)
+        Ok(Found { records, damages })
     }
 }
 
 impl Table {
     /// The segment with the smallest share of living content, if freeing it is worth the copying.
     fn worth_surveying(&self, options: &crate::Options) -> Option<u32> {
-        if !self.restored || self.pins > 0 {
+        if !self.restored || self.owners_are_ahead || self.pins > 0 {
             return None;
         }
         let needed_from = self.manifest.previous.segment().min(self.current);

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
+use crate::format::format_text;
 use crate::simulation::SimulatedDisk;
 use crate::*;
 
@@ -71,7 +72,7 @@ fn a_folder_of_a_newer_program_is_refused_and_stays_as_it_is() {
     let disk = SimulatedDisk::new(1);
     let (journal, ..) = open(Arc::new(disk.clone())).unwrap();
     drop(journal);
-    disk.put("format", b"tidegate journal 2\n");
+    disk.put("format", format_text(2).as_bytes());
     let content = |disk: &SimulatedDisk| -> Vec<_> {
         disk.names().into_iter().map(|name| (disk.content(&name), name)).collect()
     };

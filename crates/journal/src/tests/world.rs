@@ -18,6 +18,7 @@ pub(super) struct Ear {
     pub(super) rounds: Mutex<Vec<Round>>,
     pub(super) offers: Mutex<Vec<Offer>>,
     pub(super) healths: Mutex<Vec<Health>>,
+    pub(super) damages: Mutex<Vec<Damage>>,
 }
 
 impl Ear {
@@ -48,6 +49,10 @@ impl Listener for Ear {
 
     fn survey(&self, offer: Offer) {
         self.offers.lock().unwrap().push(offer);
+    }
+
+    fn damaged(&self, damage: &Damage) {
+        self.damages.lock().unwrap().push(damage.clone());
     }
 
     fn health(&self, health: Health) {

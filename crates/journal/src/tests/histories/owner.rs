@@ -1,0 +1,103 @@
+//! An owner of a stream as the model sees it: counters that are changed by State records, and messages.
+//!
+//! It is written the way a broker would: what it does takes effect in its memory at once, and on the disk when it is
+//! committed.
+
+use std::collections::BTreeMap;
+
+use crate::*;
+
+/// What a record says. The number makes each record one of a kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Saying {
+    /// The counter has this value. As a first mention, and as an image.
+    Set { key: u8, value: u64 },
+    /// The counter, if there is one, grows.
+    Add { key: u8, more: u64 },
+    /// There is no such counter.
+    Delete { key: u8 },
+    /// A message: the record itself.
+    Message { id: u64, length: u32 },
+    /// A message that stands elsewhere in the log; an image.
+    MessageAt { id: u64, position: Position, length: u32 },
+    /// The message is no longer needed.
+    Done { id: u64 },
+}
+
+impl Saying {
+    pub(super) fn kind(&self) -> Kind {
+        if matches!(self, Self::Message { .. }) { Kind::Message } else { Kind::State }
+    }
+
+    pub(super) fn encode(&self, number: u64) -> Vec<u8> {
+        let (code, a, b, c) = match *self {
+            Self::Set { key, value } => (b's', u64::from(key), value, 0),
+            Self::Add { key, more } => (b'a', u64::from(key), more, 0),
+            Self::Delete { key } => (b'd', u64::from(key), 0, 0),
+            Self::Message { id, length } => (b'm', id, u64::from(length), 0),
+            Self::MessageAt { id, position, length } => (b'p', id, position.to_u64(), u64::from(length)),
+            Self::Done { id } => (b'r', id, 0, 0),
+        };
+        let mut bytes = vec![code];
+        for word in [number, a, b, c] {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        if let Self::Message { id, length } = *self {
+            bytes.resize(length as usize, id as u8);
+        }
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let word = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        let (a, b, c) = (word(9)?, word(17)?, word(25)?);
+        Some(match *bytes.first()? {
+            b's' => Self::Set { key: a as u8, value: b },
+            b'a' => Self::Add { key: a as u8, more: b },
+            b'd' => Self::Delete { key: a as u8 },
+            b'm' => Self::Message { id: a, length: b as u32 },
+            b'p' => Self::MessageAt { id: a, position: Position::from_u64(b), length: c as u32 },
+            b'r' => Self::Done { id: a },
+            _ => return None,
+        })
+    }
+}
+
+/// The shortest message: what `encode` writes before the filling.
+pub(super) const MESSAGE_BYTES_MIN: u32 = 33;
+
+/// What an owner knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Owned {
+    pub(super) counters: BTreeMap<u8, u64>,
+    /// Where each message stands, and its length.
+    pub(super) messages: BTreeMap<u64, (Position, u32)>,
+}
+
+impl Owned {
+    /// As a replay does it.
+    pub(super) fn apply(&mut self, saying: &Saying, position: Position) {
+        match *saying {
+            Saying::Set { key, value } => {
+                self.counters.insert(key, value);
+            }
+            Saying::Add { key, more } => {
+                if let Some(value) = self.counters.get_mut(&key) {
+                    *value += more;
+                }
+            }
+            Saying::Delete { key } => {
+                self.counters.remove(&key);
+            }
+            Saying::Message { id, length } => {
+                self.messages.insert(id, (position, length));
+            }
+            Saying::MessageAt { id, position, length } => {
+                self.messages.insert(id, (position, length));
+            }
+            Saying::Done { id } => {
+                self.messages.remove(&id);
+            }
+        }
+    }
+}
