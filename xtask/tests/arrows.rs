@@ -22,7 +22,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The log of opaque records: whatever it knew of ours, it could not be replaced without.
     ("tidegate-journal", &[]),
     ("tidegate-shard", &["tidegate-core", "tidegate-journal", "tidegate-mqtt", "tidegate-observe"]),
-    ("tidegate", &["tidegate-shard", "tidegate-journal", "tidegate-core", "tidegate-mqtt", "tidegate-observe"]),
+    (
+        "tidegate",
+        &["tidegate-shard", "tidegate-journal", "tidegate-core", "tidegate-mqtt", "tidegate-observe"],
+    ),
     ("tidegate-fuzz", &["tidegate-mqtt", "tidegate-core"]),
     // These see the broker from outside only: what they share with it, they could not find wrong.
     ("tidegate-bench", &[]),

@@ -1,5 +1,7 @@
 //! The end of connections and sessions, and the Wills that they leave (sections 3.1.2.5, 3.14, 4.1).
 
+use std::sync::Arc;
+
 use tidegate_mqtt::{Disconnect, Packet, PacketType, PropertyBuf, PropertyId, ReasonCode};
 use tidegate_observe::{DropReason, EndReason, Fact};
 
@@ -121,7 +123,7 @@ impl Core {
     fn begin_closing(
         &mut self,
         id: ConnectionId,
-        client: Option<String>,
+        client: Option<Arc<str>>,
         reason: EndReason,
         effects: &mut Effects,
     ) {
@@ -140,7 +142,7 @@ impl Core {
         id: ConnectionId,
         fate: WillFate,
         effects: &mut Effects,
-    ) -> Option<String> {
+    ) -> Option<Arc<str>> {
         let connection = self.connections.get(id).filter(|connection| connection.is_connected())?;
         let (organisation, session_id) = (connection.organisation, connection.session);
         let will = connection.extra.as_mut().and_then(|extra| extra.will.take());
@@ -148,7 +150,7 @@ impl Core {
         connection.phase = Phase::Closing;
         let own = &mut self.organisations[organisation.0 as usize];
         let session = own.sessions.get_mut(session_id)?;
-        let client = session.client_identifier.to_string();
+        let client = Arc::clone(&session.client_identifier);
         session.connection = None;
         own.counters.clients_connected -= 1;
         session.absence += 1;

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use hashbrown::HashMap;
 use tidegate_mqtt::{Version, WillMessage};
@@ -47,8 +46,10 @@ pub(crate) struct Connection {
     pub(crate) outbound: Outbound,
     /// The beginning of a packet whose end has not arrived, or packets that wait for an authentication.
     pub(crate) partial: Vec<u8>,
-    /// When the last packet arrived.
+    /// When the client was heard; see `keep_alive`.
     pub(crate) heard_ms: u64,
+    /// So many bytes of `partial` have counted as heard.
+    pub(crate) heard_partial_bytes: u32,
     /// Keep Alive in seconds, as granted; 0 is off.
     pub(crate) keep_alive_secs: u16,
     /// How many QoS 1 and 2 messages may be unfinished towards this client. [MQTT5-3.3.4-9]
@@ -81,8 +82,6 @@ pub(crate) struct Extra {
     pub(crate) persisted: Option<Ticket>,
     /// Number of the first held acknowledgement; receipts of other shards name one by its number.
     pub(crate) held_first: u64,
-    /// The CONNECT that is being authenticated, from its body's first byte.
-    pub(crate) connect_body: Vec<u8>,
 }
 
 /// An acknowledgement that must not leave before the message is durable.
@@ -143,6 +142,7 @@ impl Connection {
             outbound: Outbound::default(),
             partial: Vec::new(),
             heard_ms: now_ms,
+            heard_partial_bytes: 0,
             keep_alive_secs: 0,
             send_maximum: u16::MAX,
             unacknowledged: 0,
@@ -198,15 +198,6 @@ impl Connections {
 
 // An idle connection is to stay within 1 KiB, socket and session included.
 const _: () = assert!(size_of::<Connection>() <= 256);
-
-/// Who authenticated, as far as the core needs to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Principal {
-    /// The organisation that everything of this connection belongs to.
-    pub organisation: OrganisationId,
-    /// The name to show, if the client gave one and it may be shown.
-    pub user_name: Option<Arc<str>>,
-}
 
 impl Connection {
     /// See `Core::wants_input`.

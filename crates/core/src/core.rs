@@ -140,8 +140,8 @@ impl Core {
                 self.on_adopted(now, connection, handoff, effects);
             }
             Input::Closed { connection, reason } => self.on_closed(now, connection, reason, effects),
-            Input::Authenticated { connection, verdict } => {
-                self.on_authenticated(now, connection, verdict, effects);
+            Input::Authenticated { request, verdict } => {
+                self.on_authenticated(now, request, verdict, effects);
             }
             Input::Time => {}
             Input::PublishSys => self.on_publish_sys(now, effects),

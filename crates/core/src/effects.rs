@@ -1,11 +1,13 @@
 //! Everything that may happen because of an input. The shell carries it out after the turn and clears it.
 
+use std::fmt;
 use std::net::SocketAddr;
 
+use tidegate_mqtt::Connect;
 use tidegate_observe::Fact;
 
-use crate::connection::Principal;
 use crate::identifiers::{ConnectionId, ShardId, Ticket};
+use crate::principal::Principal;
 use crate::shards::Batch;
 
 /// What the core wants done, in no order between the fields but within each.
@@ -51,19 +53,51 @@ impl Effects {
     }
 }
 
-/// A CONNECT that waits for somebody who knows credentials.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A CONNECT on its way to somebody who knows credentials, and back with the verdict: until then it is kept nowhere
+/// else.
+#[derive(Clone, PartialEq, Eq)]
 pub struct AuthenticationRequest {
     /// Whom to answer about.
     pub connection: ConnectionId,
     /// The client's address.
     pub peer: SocketAddr,
+    /// From the first byte of its body; it was decoded once, so it can be again.
+    pub(crate) connect_body: Box<[u8]>,
+}
+
+impl AuthenticationRequest {
     /// As CONNECT has it; may be empty.
-    pub client_identifier: String,
+    #[must_use]
+    pub fn client_identifier(&self) -> &str {
+        self.connect().map_or("", |connect| connect.client_identifier)
+    }
+
     /// User Name, if given.
-    pub user_name: Option<String>,
+    #[must_use]
+    pub fn user_name(&self) -> Option<&str> {
+        self.connect()?.user_name
+    }
+
     /// Password, if given.
-    pub password: Option<Vec<u8>>,
+    #[must_use]
+    pub fn password(&self) -> Option<&[u8]> {
+        self.connect()?.password
+    }
+
+    fn connect(&self) -> Option<Connect<'_>> {
+        Connect::from_body(&self.connect_body).ok()
+    }
+}
+
+/// Without the password.
+impl fmt::Debug for AuthenticationRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthenticationRequest")
+            .field("connection", &self.connection)
+            .field("peer", &self.peer)
+            .field("client_identifier", &self.client_identifier())
+            .finish_non_exhaustive()
+    }
 }
 
 /// A connection on its way to the shard that owns its session.
@@ -72,7 +106,7 @@ pub struct Handoff {
     /// Who authenticated.
     pub principal: Principal,
     /// The body of its CONNECT, with the Client Identifier already assigned if it was empty.
-    pub connect_body: Vec<u8>,
+    pub connect_body: Box<[u8]>,
     /// The identifier that the server chose, if it did.
     pub assigned_identifier: Option<String>,
     /// Bytes that arrived behind the CONNECT.
@@ -85,7 +119,7 @@ impl Handoff {
     pub fn client_identifier(&self) -> Option<&str> {
         match &self.assigned_identifier {
             Some(assigned) => Some(assigned),
-            None => Some(tidegate_mqtt::Connect::from_body(&self.connect_body).ok()?.client_identifier),
+            None => Some(Connect::from_body(&self.connect_body).ok()?.client_identifier),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use crate::connection::Principal;
-use crate::effects::Handoff;
+use crate::effects::{AuthenticationRequest, Handoff};
 use crate::identifiers::{ConnectionId, ShardId, Ticket};
+use crate::principal::Principal;
 use crate::shards::Batch;
 use tidegate_mqtt::ReasonCode;
 use tidegate_observe::EndReason;
@@ -52,8 +52,8 @@ pub enum Input<'a> {
     },
     /// The answer to `Effects::authenticate`.
     Authenticated {
-        /// Whose.
-        connection: ConnectionId,
+        /// What was asked.
+        request: AuthenticationRequest,
         /// Who it is, or the Reason Code of the refusal with words for the log.
         verdict: Result<Principal, (ReasonCode, &'static str)>,
     },

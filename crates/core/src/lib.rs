@@ -10,8 +10,10 @@
 //! The way of a PUBLISH: `received` (packets from bytes) → `publish` (resolve, admit) → `route` (recipients
 //! from the match cache) → `delivery` (encode once, copy to each) → `held` (acknowledge when durable).
 
+mod accept;
 mod acknowledge;
 mod close;
+mod connack;
 mod connect;
 mod connection;
 mod core;
@@ -21,11 +23,13 @@ mod group;
 mod held;
 mod identifiers;
 mod input;
+mod keep_alive;
 mod limits;
 mod message;
 mod organisation;
 mod outbound;
 mod peers;
+mod principal;
 mod publish;
 mod queue;
 mod received;
@@ -49,13 +53,13 @@ mod wheel;
 mod will;
 mod window;
 
-pub use connection::Principal;
 pub use core::{Core, CoreConfig};
 pub use effects::{AuthenticationRequest, Effects, Handoff};
 pub use identifiers::{ConnectionId, OrganisationId, SessionId, ShardId, Ticket};
 pub use input::Input;
 pub use limits::Limits;
 pub use outbound::Outbound;
+pub use principal::Principal;
 pub use shards::Batch;
 pub use tidegate_mqtt::ReasonCode;
 pub use time::Now;

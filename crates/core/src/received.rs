@@ -14,12 +14,19 @@ use crate::time::Now;
 impl Core {
     pub(crate) fn on_received(&mut self, now: Now, id: ConnectionId, bytes: &[u8], effects: &mut Effects) {
         let Some(connection) = self.connections.get(id) else { return };
-        connection.heard_ms = now.mono_ms;
         let organisation = connection.organisation;
         if connection.partial.is_empty() {
+            let heard_before_ms = connection.heard_ms;
+            connection.heard(now);
             self.look_ahead(id, bytes);
             let used = self.consume(now, id, bytes, effects);
             self.keep_rest(id, &bytes[used..]);
+            if used == 0
+                && let Some(connection) = self.connections.get(id)
+            {
+                connection.heard_ms = heard_before_ms;
+                connection.heard_partly(now);
+            }
         } else {
             self.complete_partial(now, id, bytes, effects);
         }
@@ -51,6 +58,7 @@ impl Core {
     pub(crate) fn resume_input(&mut self, now: Now, id: ConnectionId, effects: &mut Effects) {
         let Some(connection) = self.connections.get(id) else { return };
         connection.paused = false;
+        connection.heard_partial_bytes = 0;
         let waiting = std::mem::take(&mut connection.partial);
         let used = self.consume(now, id, &waiting, effects);
         self.keep_rest(id, &waiting[used..]);
@@ -133,9 +141,11 @@ impl Core {
             // Grows with what arrived, never with what a length announced.
             let (head, tail) = rest.split_at(missing.min(rest.len()));
             partial.extend_from_slice(head);
+            connection.heard_partly(now);
             rest = tail;
         }
         let Some(connection) = self.connections.get(id) else { return };
+        connection.heard(now);
         let packet = std::mem::take(&mut connection.partial);
         let used = self.consume(now, id, &packet, effects);
         self.keep_rest(id, &packet[used..]);
@@ -185,6 +195,10 @@ impl Core {
     }
 
     fn on_packet(&mut self, now: Now, id: ConnectionId, packet: &Packet<'_>, effects: &mut Effects) {
+        if user_properties(packet) > self.limits.user_properties_max {
+            let text = "the packet has more user properties than this server takes";
+            return self.violate(now, id, ReasonCode::QuotaExceeded, text, effects);
+        }
         match packet {
             Packet::Publish(publish) => self.on_publish(now, id, publish, effects),
             Packet::PubAck(ack) => self.on_puback(now, id, ack, effects),
@@ -221,15 +235,27 @@ impl Core {
 
     /// Appends a packet to what the connection is owed.
     pub(crate) fn send(&mut self, id: ConnectionId, packet: &Packet<'_>, effects: &mut Effects) {
-        let Some(connection) = self.connections.get(id) else { return };
+        // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25]: what is too large for the client is as good as sent.
+        self.send_if_it_fits(id, packet, effects);
+    }
+
+    /// The same; `false` if the client does not take a packet so large.
+    pub(crate) fn send_if_it_fits(
+        &mut self,
+        id: ConnectionId,
+        packet: &Packet<'_>,
+        effects: &mut Effects,
+    ) -> bool {
+        let Some(connection) = self.connections.get(id) else { return false };
         let buffer = connection.outbound.buffer(&mut self.pool);
         let before = buffer.len();
         packet.encode(connection.version, buffer);
         if buffer.len() - before > connection.packet_bytes_max as usize {
-            // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25]: as good as sent.
-            return buffer.truncate(before);
+            buffer.truncate(before);
+            return false;
         }
         self.sent(id, effects);
+        true
     }
 
     /// Appends a packet that was encoded before, if there is one.
@@ -263,6 +289,21 @@ impl Core {
     ) {
         self.fail(now, id, DecodeError::with_reason(reason, text), effects);
     }
+}
+
+/// How many User Properties a packet has for which nobody counts them later: CONNECT, PUBLISH and SUBSCRIBE have answers
+/// of their own.
+fn user_properties(packet: &Packet<'_>) -> u32 {
+    let properties = match packet {
+        Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
+            ack.properties
+        }
+        Packet::Unsubscribe(unsubscribe) => unsubscribe.properties,
+        Packet::Disconnect(disconnect) => disconnect.properties,
+        Packet::Auth(auth) => auth.properties,
+        _ => return 0,
+    };
+    properties.user_property_count()
 }
 
 /// The topics of the PUBLISH packets at the front of `bytes`. Nothing is checked here beyond what reading them needs:

@@ -83,8 +83,8 @@ impl Shell {
     fn handle(&mut self, input: Input<'_>) {
         self.core.handle(self.now, input, &mut self.effects);
         for request in std::mem::take(&mut self.effects.authenticate) {
-            let (connection, verdict) = (request.connection, Ok(Principal::anonymous(None)));
-            self.core.handle(self.now, Input::Authenticated { connection, verdict }, &mut self.effects);
+            let verdict = Ok(Principal::anonymous(None));
+            self.core.handle(self.now, Input::Authenticated { request, verdict }, &mut self.effects);
         }
         if let Some(up_to) = self.effects.persist.take() {
             self.core.handle(self.now, Input::Persisted { up_to }, &mut self.effects);

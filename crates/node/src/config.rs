@@ -106,6 +106,7 @@ pub struct Limits {
     pub session_expiry_v3_secs: u32,
     pub keep_alive_max_secs: u16,
     pub connections_max: u32,
+    pub connections_per_address_max: u32,
     pub match_cache_bytes: u64,
 }
 
@@ -158,6 +159,7 @@ impl Config {
                 session_expiry_v3_secs: 0,
                 keep_alive_max_secs: 0,
                 connections_max: 0,
+                connections_per_address_max: 0,
                 match_cache_bytes: 0,
             },
         }

@@ -135,6 +135,7 @@ fn broker_config(
         authenticator: Arc::new(Anonymous { allowed: config.allow_anonymous }),
         sys_interval_secs: config.sys_interval_secs,
         connections_max: config.limits.connections_max as usize,
+        connections_per_address_max: config.limits.connections_per_address_max as usize,
         shutdown_grace_secs: config.shutdown_grace_secs,
         // The standard library seeds its hash maps from the operating system's randomness.
         seed: RandomState::new().hash_one(std::process::id()),

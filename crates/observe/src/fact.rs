@@ -2,15 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-
-/// How loud a fact is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// Normal life.
-    Info,
-    /// Somebody should look: a peer misbehaves, a limit is reached.
-    Warn,
-}
+use std::sync::Arc;
 
 /// Why a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,13 +51,13 @@ pub enum Fact {
         /// Which organisation's.
         organisation: u32,
         /// The Client Identifier, assigned ones included.
-        client: String,
+        client: Arc<str>,
         /// Where from.
         peer: SocketAddr,
         /// Protocol version, as people write it.
         version: &'static str,
         /// As the client gave it.
-        user_name: Option<String>,
+        user_name: Option<Arc<str>>,
         /// Whether the session existed.
         session_present: bool,
         /// In seconds, as granted.
@@ -74,7 +66,7 @@ pub enum Fact {
     /// A connection ended; before CONNECT was accepted `client` is empty.
     Ended {
         /// The Client Identifier, if there was an accepted CONNECT.
-        client: Option<String>,
+        client: Option<Arc<str>>,
         /// Where from.
         peer: SocketAddr,
         /// Why.
@@ -83,12 +75,13 @@ pub enum Fact {
 }
 
 impl Fact {
-    /// How loud to say it.
+    /// What somebody should look at, in words that are the same each time: a peer misbehaves or was refused. `None` is
+    /// normal life.
     #[must_use]
-    pub fn severity(&self) -> Severity {
+    pub fn complaint(&self) -> Option<&'static str> {
         match self {
-            Fact::Ended { reason: EndReason::Violation(_) | EndReason::Refused(_), .. } => Severity::Warn,
-            _ => Severity::Info,
+            Fact::Ended { reason: EndReason::Violation(what) | EndReason::Refused(what), .. } => Some(what),
+            _ => None,
         }
     }
 }

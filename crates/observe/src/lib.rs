@@ -6,7 +6,9 @@
 mod counters;
 mod drop_reason;
 mod fact;
+mod throttle;
 
 pub use counters::Counters;
 pub use drop_reason::DropReason;
-pub use fact::{EndReason, Fact, Severity};
+pub use fact::{EndReason, Fact};
+pub use throttle::Throttle;

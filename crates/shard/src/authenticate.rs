@@ -3,32 +3,35 @@
 
 use std::sync::Arc;
 
-use tidegate_core::{AuthenticationRequest, ConnectionId, Principal};
+use tidegate_core::{AuthenticationRequest, Principal, ReasonCode};
 
 use crate::mailbox::{Mail, Mailbox};
 
-/// Who it is, or the Reason Code to refuse with and words for the log.
+/// What was asked, and what is the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict(pub Result<Principal, (tidegate_core::ReasonCode, &'static str)>);
+pub struct Answer {
+    /// As it was given to [`Authenticate::authenticate`].
+    pub request: AuthenticationRequest,
+    /// Who it is, or the Reason Code to refuse with and words for the log.
+    pub verdict: Result<Principal, (ReasonCode, &'static str)>,
+}
 
 /// Decides who a client is.
 pub trait Authenticate: Send + Sync {
-    /// The verdict if it is known at once, else `None` and later an answer through `reply`.
-    fn authenticate(&self, request: &AuthenticationRequest, reply: Reply) -> Option<Verdict>;
+    /// The answer if it is known at once, else `None` and later an answer through `reply`. A connection whose answer
+    /// does not come within the time to CONNECT is refused.
+    fn authenticate(&self, request: AuthenticationRequest, reply: Reply) -> Option<Answer>;
 }
 
 /// The way back to the shard that asked.
 pub struct Reply {
     pub(crate) mailbox: Arc<Mailbox>,
-    pub(crate) connection: ConnectionId,
-    pub(crate) client_identifier: String,
 }
 
 impl Reply {
     /// Answers from any thread. A connection that is gone meanwhile is not an error.
-    pub fn answer(self, verdict: Verdict) {
-        let Reply { mailbox, connection, client_identifier } = self;
-        mailbox.send(Mail::Authenticated { connection, client_identifier, verdict });
+    pub fn answer(self, answer: Answer) {
+        self.mailbox.send(Mail::Authenticated(answer));
     }
 }
 
@@ -41,14 +44,11 @@ pub struct Anonymous {
 }
 
 impl Authenticate for Anonymous {
-    fn authenticate(&self, request: &AuthenticationRequest, _reply: Reply) -> Option<Verdict> {
-        Some(Verdict(if self.allowed {
-            Ok(Principal::anonymous(request.user_name.as_deref()))
-        } else {
-            Err((
-                tidegate_core::ReasonCode::NotAuthorized,
-                "anonymous access is off and there are no credentials",
-            ))
-        }))
+    fn authenticate(&self, request: AuthenticationRequest, _reply: Reply) -> Option<Answer> {
+        let verdict = match self.allowed {
+            true => Ok(Principal::anonymous(request.user_name())),
+            false => Err((ReasonCode::NotAuthorized, "anonymous access is off and there are no credentials")),
+        };
+        Some(Answer { request, verdict })
     }
 }

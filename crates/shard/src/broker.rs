@@ -3,7 +3,6 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
 
 use mio::{Poll, Waker};
@@ -12,6 +11,7 @@ use tidegate_core::{Core, CoreConfig, Limits, ShardId, SharedUsage};
 use crate::acceptor::Acceptor;
 use crate::authenticate::Authenticate;
 use crate::clock::Clock;
+use crate::doorkeeper::Doorkeeper;
 use crate::mailbox::{Mail, Mailbox};
 use crate::shard::{Shard, ShardParts, WAKER};
 
@@ -29,6 +29,8 @@ pub struct BrokerConfig {
     pub sys_interval_secs: u32,
     /// Connections of the process, 0 is as many as there are descriptors. At the bound new ones are closed.
     pub connections_max: usize,
+    /// Connections from one address, or from one /64 of IPv6; 0 does not count. At the bound new ones are closed.
+    pub connections_per_address_max: usize,
     /// Seconds that clients have to take their last packets when the broker stops.
     pub shutdown_grace_secs: u32,
     /// Unpredictable for peers: seeds hashes and assigned Client Identifiers.
@@ -64,7 +66,8 @@ impl Broker {
         let clock = Clock::new();
         let shards = usize::from(config.shards).clamp(1, ShardId::COUNT_MAX);
         let mut acceptor = Some(Acceptor::new(config.listeners, shards)?);
-        let connections = Arc::new(AtomicUsize::new(0));
+        let doorkeeper =
+            Arc::new(Doorkeeper::new(config.connections_max, config.connections_per_address_max));
         let mut polls = Vec::new();
         let mut mailboxes = Vec::new();
         for _ in 0..shards {
@@ -91,8 +94,7 @@ impl Broker {
                 mailboxes: mailboxes.clone(),
                 acceptor: acceptor.take(),
                 authenticator: Arc::clone(&config.authenticator),
-                connections: Arc::clone(&connections),
-                connections_max: config.connections_max,
+                doorkeeper: Arc::clone(&doorkeeper),
                 sys_interval_ms: u64::from(config.sys_interval_secs) * 1000,
                 shutdown_grace_ms: u64::from(config.shutdown_grace_secs) * 1000,
             })?;

@@ -7,13 +7,18 @@
 //! [`Broker::start`] makes the threads; [`Broker::shut_down`] ends them.
 
 mod acceptor;
+mod arriving;
 mod authenticate;
 mod broker;
+mod carrying_out;
 mod clock;
+mod deadlines;
+mod doorkeeper;
 mod lingering;
 mod mailbox;
+mod reading;
 mod shard;
 mod sockets;
 
-pub use authenticate::{Anonymous, Authenticate, Reply, Verdict};
+pub use authenticate::{Anonymous, Answer, Authenticate, Reply};
 pub use broker::{Broker, BrokerConfig};

@@ -1,38 +1,53 @@
-//! Sockets that the core has closed. Closing one while the peer is still sending would make the kernel reset the
-//! connection and destroy what was just written, a DISCONNECT with its reason among it. So the sending side is
-//! shut down and what still arrives is thrown away until the peer closes too, for a short time.
-
-use std::collections::VecDeque;
+//! Sockets that are at an end, and how long they may still be.
+//!
+//! Closing a socket while the peer is still sending would make the kernel reset the connection and destroy what was just
+//! written, a DISCONNECT with its reason among it. So the sending side is shut down and what still arrives is thrown
+//! away until the peer closes too, for [`LINGER_MS`].
+//!
+//! A peer that has closed its sending side and does not take what it is owed would otherwise be one for ever: nothing is
+//! read from a client that does not read, so its end would never show, and without a Keep Alive nothing else ends it. It
+//! has [`HALF_CLOSED_MS`].
 
 use tidegate_core::ConnectionId;
 
-/// Closed connections in the order of their deadlines.
-#[derive(Default)]
+use crate::deadlines::Deadlines;
+
+/// See the module.
 pub(crate) struct Lingering {
-    deadlines: VecDeque<(u64, ConnectionId)>,
+    /// The core is done with them.
+    pub(crate) closed: Deadlines,
+    /// Their clients send no more, and the core reads from them only when they have taken what they are owed.
+    pub(crate) half_closed: Deadlines,
 }
 
 impl Lingering {
-    /// Whether another socket may linger: at the bound they are closed at once.
+    pub(crate) fn new() -> Self {
+        Self { closed: Deadlines::new(LINGER_MS), half_closed: Deadlines::new(HALF_CLOSED_MS) }
+    }
+
+    /// Whether another closed socket may linger: at the bound they are closed at once.
     pub(crate) fn has_room(&self) -> bool {
-        self.deadlines.len() < LINGERING_MAX
-    }
-
-    pub(crate) fn add(&mut self, id: ConnectionId, now_ms: u64) {
-        self.deadlines.push_back((now_ms + LINGER_MS, id));
-    }
-
-    /// A connection whose time is over.
-    pub(crate) fn expired(&mut self, now_ms: u64) -> Option<ConnectionId> {
-        self.deadlines.pop_front_if(|(deadline, _)| *deadline <= now_ms).map(|(_, id)| id)
+        self.closed.len() < LINGERING_MAX
     }
 
     pub(crate) fn next_deadline(&self) -> Option<u64> {
-        self.deadlines.front().map(|&(deadline, _)| deadline)
+        [self.closed.next(), self.half_closed.next()].into_iter().flatten().min()
+    }
+
+    /// A closed connection whose time is over.
+    pub(crate) fn expired_closed(&mut self, now_ms: u64) -> Option<ConnectionId> {
+        self.closed.expired(now_ms)
+    }
+
+    /// A half-closed connection whose time is over.
+    pub(crate) fn expired_half_closed(&mut self, now_ms: u64) -> Option<ConnectionId> {
+        self.half_closed.expired(now_ms)
     }
 }
 
 /// How long a peer has to read its last packet and close.
 const LINGER_MS: u64 = 1000;
+/// How long a peer that sends no more may leave what it is owed untaken.
+const HALF_CLOSED_MS: u64 = 5000;
 /// Each holds a descriptor.
 const LINGERING_MAX: usize = 1024;

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mio::Waker;
 use mio::net::TcpStream;
-use tidegate_core::{Batch, ConnectionId, Handoff, Limits, ShardId};
+use tidegate_core::{Batch, Handoff, Limits, ShardId};
 
-use crate::authenticate::Verdict;
+use crate::authenticate::Answer;
 
 /// One piece of mail.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) enum Mail {
     /// A connection whose session belongs here.
     HandedOver { stream: TcpStream, peer: SocketAddr, handoff: Box<Handoff> },
     /// Somebody who knows credentials has decided.
-    Authenticated { connection: ConnectionId, client_identifier: String, verdict: Verdict },
+    Authenticated(Answer),
     /// The configuration was read again.
     Limits(Box<Limits>),
     /// End all connections, then the thread.

@@ -12,10 +12,16 @@ pub(crate) struct Socket {
     generation: u32,
     /// Stands in the list of those to read from.
     pub(crate) ready: bool,
+    /// There may be something to read: the kernel said so, and since then no read has shown that nothing is left.
+    pub(crate) unread: bool,
+    /// The kernel was asked to tell when there is room to write. Most sockets never need it.
+    pub(crate) watches_room: bool,
     /// The kernel took less than it was given and has not said since that there is room.
     pub(crate) write_blocked: bool,
     /// The kernel said that the peer sends no more: read until the end shows.
     pub(crate) read_closed: bool,
+    /// Stands in the list of those who send no more and do not read; see `lingering`.
+    pub(crate) half_closed: bool,
     /// The core is done with it; see `lingering`.
     pub(crate) lingering: bool,
 }
@@ -41,6 +47,9 @@ impl Sockets {
             peer,
             generation,
             ready: false,
+            unread: false,
+            watches_room: false,
+            half_closed: false,
             write_blocked: false,
             read_closed: false,
             lingering: false,

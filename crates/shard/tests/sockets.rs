@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use support::{Client, start, start_with, stopwatch};
 use tidegate_core::{AuthenticationRequest, Principal};
-use tidegate_shard::{Authenticate, Reply, Verdict};
+use tidegate_shard::{Answer, Authenticate, Reply};
 
 #[test]
 fn a_shutdown_tells_5_0_clients_why_and_ends_as_soon_as_they_are_gone() {
@@ -119,12 +119,12 @@ fn a_connection_whose_client_sends_no_more_is_answered_and_ends() {
 struct LetsLeave(Mutex<Option<TcpStream>>);
 
 impl Authenticate for LetsLeave {
-    fn authenticate(&self, _request: &AuthenticationRequest, _reply: Reply) -> Option<Verdict> {
+    fn authenticate(&self, request: AuthenticationRequest, _reply: Reply) -> Option<Answer> {
         let leaving = self.0.lock().ok().and_then(|mut leaving| leaving.take());
         if let Some(mut leaving) = leaving {
             leaving.write_all(&[0xE0, 0]).ok()?;
         }
-        Some(Verdict(Ok(Principal::anonymous(None))))
+        Some(Answer { request, verdict: Ok(Principal::anonymous(None)) })
     }
 }
 
@@ -132,7 +132,7 @@ impl Authenticate for LetsLeave {
 fn a_disconnect_that_waits_in_the_socket_is_heard_before_another_connection_takes_over() {
     for shards in [1, 2] {
         let authenticator = Arc::new(LetsLeave::default());
-        let (broker, address) = start_with(shards, 1, authenticator.clone());
+        let (broker, address) = start_with(shards, 1, |config| config.authenticator = authenticator.clone());
         let mut watcher = Client::connect(address, "watcher", 4);
         watcher.subscribe("w");
         for _ in 0..4 {

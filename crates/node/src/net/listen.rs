@@ -37,6 +37,8 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         // `[::]` must not also take the IPv4 port: the configuration names each address that is open.
         socket.set_only_v6(address.ip().to_canonical().is_ipv6())?;
     }
+    // What the kernel completes before a shard accepts inherits it too.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;

@@ -10,34 +10,36 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tidegate_core::Limits;
-use tidegate_shard::{Anonymous, Authenticate, Broker, BrokerConfig};
+use tidegate_shard::{Anonymous, Broker, BrokerConfig};
 
 /// How long a test waits for what must come; only a failure uses it up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn start(shards: u8, shutdown_grace_secs: u32) -> (Broker, SocketAddr) {
-    start_with(shards, shutdown_grace_secs, Arc::new(Anonymous { allowed: true }))
+    start_with(shards, shutdown_grace_secs, |_| {})
 }
 
 pub(crate) fn start_with(
     shards: u8,
     shutdown_grace_secs: u32,
-    authenticator: Arc<dyn Authenticate>,
+    change: impl FnOnce(&mut BrokerConfig),
 ) -> (Broker, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let broker = Broker::start(BrokerConfig {
+    let mut config = BrokerConfig {
         shards,
         limits: Limits::default(),
         listeners: vec![listener],
-        authenticator,
+        authenticator: Arc::new(Anonymous { allowed: true }),
         sys_interval_secs: 0,
         connections_max: 0,
+        connections_per_address_max: 0,
         shutdown_grace_secs,
         seed: 7,
         on_panic: Arc::new(|| {}),
-    });
-    (broker.unwrap(), address)
+    };
+    change(&mut config);
+    (Broker::start(config).unwrap(), address)
 }
 
 pub(crate) struct Client(pub(crate) TcpStream);

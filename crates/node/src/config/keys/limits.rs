@@ -38,12 +38,21 @@ pub(super) const LIMITS: &[Key] = &[
         "Connections at one time; 0 is as many as the operating system allows in descriptors.",
         "further connections are closed as soon as they are accepted",
     )),
+    // Above what one machine of devices or one NAT has, below what exhausts the descriptors of a usual process.
+    at_restart(limit(
+        "limits.connections_per_address_max",
+        Number::U32(|c| &mut c.limits.connections_per_address_max),
+        (10_000, 0, 10_000_000),
+        "Connections at one time from one IPv4 address or one /64 of IPv6; 0 does not count them. Behind a proxy all \
+         clients come from its address.",
+        "further connections from there are closed as soon as they are accepted",
+    )),
     limit(
         "limits.connect_timeout_secs",
         Number::U32(|c| &mut c.limits.connect_timeout_secs),
         (10, 1, 3_600),
-        "Seconds from the connection to a complete CONNECT.",
-        "the connection is closed",
+        "Seconds from the connection to a complete CONNECT, and from there to the answer about its credentials.",
+        "the connection is closed; a client that waits for the answer is refused with 0x88",
     ),
     limit(
         "limits.packet_bytes_before_connect_max",
