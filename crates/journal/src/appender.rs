@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use crate::inbox::{Owner, Submission};
 use crate::log::Log;
 use crate::position::{Kind, Offset, Position, Round, Stream, Ticket};
+use crate::reader::Request;
 use crate::shared::Shared;
 use crate::submission::{Contents, Note, PushError};
 
@@ -20,12 +21,15 @@ pub struct Appender {
     owner: Arc<Owner>,
     open: Contents,
     last: Ticket,
+    /// Requests that go to the reader with the next `submit`.
+    asking: Vec<Request>,
     one_thread: PhantomData<Cell<()>>,
 }
 
 impl Appender {
     pub(crate) fn new(shared: Arc<Shared>, owner: Arc<Owner>) -> Self {
-        Self { shared, owner, open: Contents::default(), last: Ticket(0), one_thread: PhantomData }
+        let (open, asking) = (Contents::default(), Vec::new());
+        Self { shared, owner, open, last: Ticket(0), asking, one_thread: PhantomData }
     }
 
     /// Whose records these are.
@@ -50,11 +54,27 @@ impl Appender {
         self.open.push(kind, |to| to.extend_from_slice(bytes))
     }
 
-    /// Hands over what was pushed, released and noted since the last call. `None` when no record was pushed: what was
+    /// Asks for the Message record of `length` bytes at `position`; goes out with the next [`submit`](Self::submit). The
+    /// answer comes to the listener, with the tag. `false` when too much was asked for already: try again when answers
+    /// have come. A record can be asked for as soon as its submission is told to be committed.
+    #[must_use]
+    pub fn fetch(&mut self, position: Position, length: u32, tag: u64) -> bool {
+        if self.owner.fetching.load(Ordering::Relaxed) >= self.shared.options.fetches_max {
+            return false;
+        }
+        self.owner.fetching.fetch_add(1, Ordering::Relaxed);
+        self.asking.push(Request { owner: Arc::clone(&self.owner), position, length, tag });
+        true
+    }
+
+    /// Hands over what was pushed, released, asked for and noted since the last call. `None` when no record was pushed: what was
     /// noted takes effect all the same. The outcome comes to the listener, in the order of tickets.
     ///
     /// After the journal was closed, submissions are thrown away and nothing comes.
     pub fn submit(&mut self) -> Option<Ticket> {
+        if !self.asking.is_empty() {
+            self.shared.requests.put(&mut self.asking);
+        }
         if self.open.is_empty() {
             return None;
         }
@@ -124,6 +144,10 @@ impl Log for Appender {
 
     fn is_full(&self) -> bool {
         Self::is_full(self)
+    }
+
+    fn fetch(&mut self, position: Position, length: u32, tag: u64) -> bool {
+        Self::fetch(self, position, length, tag)
     }
 
     fn release(&mut self, position: Position, length: u32) {

@@ -23,9 +23,14 @@ impl Driver {
         self.workers.steward.turn(now_ms) == Next::Again
     }
 
+    /// Answers all requests for records. `false` when there was none.
+    pub fn read(&mut self) -> bool {
+        self.workers.reader.turn()
+    }
+
     /// Everything, until nothing is left to do.
     pub fn run(&mut self, now_ms: u64) {
-        while self.write(now_ms) || self.tend(now_ms) {}
+        while self.write(now_ms) || self.tend(now_ms) || self.read() {}
     }
 
     /// Marks the end, as closing does.

@@ -18,11 +18,13 @@ pub(crate) struct Owner {
     pub(crate) listener: Arc<dyn Listener>,
     /// Bytes submitted and not yet answered.
     pub(crate) pending: AtomicUsize,
+    /// Requests to the reader that are not answered.
+    pub(crate) fetching: AtomicUsize,
 }
 
 impl Owner {
     pub(crate) fn new(stream: Stream, listener: Arc<dyn Listener>) -> Self {
-        Self { stream, listener, pending: AtomicUsize::new(0) }
+        Self { stream, listener, pending: AtomicUsize::new(0), fetching: AtomicUsize::new(0) }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::inbox::Owner;
 use crate::listener::{Health, Listener};
 use crate::options::Options;
 use crate::position::{Position, Stream};
+use crate::reader::Reader;
 use crate::recovery::recover;
 use crate::replay::{OpenError, Replay, Report};
 use crate::shared::Shared;
@@ -39,6 +40,7 @@ impl fmt::Debug for Journal {
 pub(crate) struct Workers {
     pub(crate) writer: Writer,
     pub(crate) steward: Steward,
+    pub(crate) reader: Reader,
 }
 
 impl Journal {
@@ -83,9 +85,10 @@ impl Journal {
         let shared = Arc::new(Shared::new(disk, options, recovered.table));
         let writer = Writer::new(Arc::clone(&shared), recovered.end, recovered.next_batch);
         let steward = Steward::new(Arc::clone(&shared));
+        let reader = Reader::new(Arc::clone(&shared));
         let report = Report { took: clock.elapsed(), ..recovered.report };
         let journal = Self { shared, threads: Threads::default(), _lock: recovered.lock };
-        Ok((journal, Workers { writer, steward }, report))
+        Ok((journal, Workers { writer, steward, reader }, report))
     }
 
     /// A hand for the owner of `stream`. Each stream has one at a time.
@@ -163,6 +166,7 @@ pub struct Usage {
 impl Drop for Journal {
     fn drop(&mut self) {
         self.shared.inbox.close();
+        self.shared.requests.close();
         self.shared.table().closed = true;
         self.shared.changed.notify_one();
         self.threads.join();

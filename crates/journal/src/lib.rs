@@ -22,7 +22,9 @@
 //! * From time to time it asks owners to write the few living Message records of a segment again
 //!   ([`Listener::survey`]), so that the segment can be freed.
 //!
-//! Still missing: reading Message records back by their position, `inspect`, `verify` and `backup`.
+//! * Message records are read back by their position ([`Appender::fetch`]), on a thread of its own.
+//!
+//! Still missing: `inspect`, `verify` and `backup`.
 
 mod appender;
 mod clock;
@@ -38,6 +40,7 @@ mod log;
 mod options;
 mod position;
 mod quarantine;
+mod reader;
 mod recovery;
 mod replay;
 mod shared;

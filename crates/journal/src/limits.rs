@@ -37,6 +37,12 @@ pub(crate) const QUARANTINE_BYTES_MAX: u64 = 1 << 30;
 /// How many damages a report lists; beyond it they are counted.
 pub(crate) const DAMAGES_LISTED_MAX: usize = 1000;
 
+/// How many files the reader keeps open while it works.
+pub(crate) const OPEN_FILES_MAX: usize = 64;
+
+/// After so many bytes the reader tells what it has before it goes on.
+pub(crate) const ANSWERED_BYTES_MAX: usize = 1 << 20;
+
 /// How much is read at once when a segment is walked.
 pub(crate) const WALK_READ_BYTES: usize = 1 << 20;
 

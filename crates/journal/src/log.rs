@@ -21,6 +21,9 @@ pub trait Log: Send {
     /// Whether no more should be taken on.
     fn is_full(&self) -> bool;
 
+    /// Asks for a Message record.
+    fn fetch(&mut self, position: Position, length: u32, tag: u64) -> bool;
+
     /// A Message record is no longer needed, once the open submission is durable.
     fn release(&mut self, position: Position, length: u32);
 

@@ -7,12 +7,14 @@ use crate::disk::Disk;
 use crate::inbox::{Inbox, Owner};
 use crate::listener::{Failure, Health};
 use crate::options::Options;
+use crate::reader::Requests;
 use crate::table::Table;
 
 pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) options: Options,
     pub(crate) inbox: Inbox,
+    pub(crate) requests: Requests,
     table: Mutex<Table>,
     /// Something has changed that the steward may have to act on.
     pub(crate) changed: Condvar,
@@ -43,6 +45,7 @@ impl Shared {
             disk,
             options,
             inbox: Inbox::default(),
+            requests: Requests::default(),
             table: Mutex::new(table),
             changed: Condvar::new(),
             owners: Mutex::default(),

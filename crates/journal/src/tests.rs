@@ -6,5 +6,6 @@ mod damage;
 mod failure;
 mod folder;
 mod histories;
+mod read;
 mod threads;
 mod world;

@@ -6,6 +6,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::reader::Reader;
 use crate::shared::Shared;
 use crate::steward::{Next, Steward};
 use crate::writer::Writer;
@@ -20,11 +21,12 @@ pub(super) struct Threads {
 impl Threads {
     pub(super) fn start(shared: &Arc<Shared>, workers: Workers) -> io::Result<Self> {
         let clock = Clock::start();
-        let Workers { writer, steward } = workers;
-        let (for_writer, for_steward) = (Arc::clone(shared), Arc::clone(shared));
+        let Workers { writer, steward, reader } = workers;
+        let [for_writer, for_steward, for_reader] = [(); 3].map(|()| Arc::clone(shared));
         let mut threads = Self::default();
         threads.add("journal-write", move || write(&for_writer, writer, clock))?;
         threads.add("journal-tend", move || tend(&for_steward, steward, clock))?;
+        threads.add("journal-read", move || read(&for_reader, reader))?;
         Ok(threads)
     }
 
@@ -46,6 +48,12 @@ fn write(shared: &Shared, mut writer: Writer, clock: Clock) {
         while writer.turn(clock.now_ms()) {}
     }
     writer.seal();
+}
+
+fn read(shared: &Shared, mut reader: Reader) {
+    while shared.requests.wait() {
+        reader.turn();
+    }
 }
 
 fn tend(shared: &Shared, mut steward: Steward, clock: Clock) {

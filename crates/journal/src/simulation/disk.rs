@@ -75,6 +75,12 @@ impl SimulatedDisk {
         self.state().operations_left = Some(operations);
     }
 
+    /// Takes that back, if it has not happened yet.
+    pub fn live_on(&self) {
+        let mut state = self.state();
+        state.operations_left = state.operations_left.filter(|left| *left == 0);
+    }
+
     /// Whether it has come to that.
     #[must_use]
     pub fn is_dead(&self) -> bool {

@@ -51,8 +51,14 @@ const NO_FAULTS: Faults = Faults {
 fn promises_hold_over_power_cuts() {
     let met = all_hold(SOUND, 0);
     // Otherwise these histories would show nothing.
-    let enough =
-        [met.committed > 50_000, met.checkpoints > 500, met.surveyed > 500, met.torn > 20, met.freed > 300];
+    let enough = [
+        met.committed > 50_000,
+        met.checkpoints > 500,
+        met.surveyed > 500,
+        met.torn > 20,
+        met.read > 20_000,
+        met.freed > 300,
+    ];
     assert!(enough.iter().all(|enough| *enough), "{met:?}");
 }
 

@@ -48,6 +48,7 @@ pub(super) struct Met {
     pub(super) checkpoints: u64,
     pub(super) surveyed: u64,
     pub(super) torn: u64,
+    pub(super) read: u64,
     pub(super) freed: u64,
     pub(super) damages: u64,
     pub(super) previous_checkpoints: u64,
@@ -63,6 +64,7 @@ impl Add for Met {
             checkpoints: self.checkpoints + more.checkpoints,
             surveyed: self.surveyed + more.surveyed,
             torn: self.torn + more.torn,
+            read: self.read + more.read,
             freed: self.freed + more.freed,
             damages: self.damages + more.damages,
             previous_checkpoints: self.previous_checkpoints + more.previous_checkpoints,
@@ -153,6 +155,7 @@ impl History {
             return Ok(false);
         }
         let mut owners = self.owners(&journal, owned)?;
+        self.check_messages(&mut driver, &mut owners)?;
         journal.restored();
         let started = journal.usage();
         self.disk.set_faults(self.plan.faults);
@@ -165,6 +168,11 @@ impl History {
             }
             self.step(&journal, &mut driver, &mut owners);
             self.hear(&mut owners)?;
+        }
+        self.disk.live_on();
+        if !self.disk.is_dead() {
+            self.disk.set_faults(Faults { lies: self.plan.faults.lies, ..Faults::default() });
+            self.check_messages(&mut driver, &mut owners)?;
         }
         let usage = journal.usage();
         self.met.checkpoints += u64::from(usage.replay_start != started.replay_start);
@@ -238,6 +246,41 @@ impl History {
             });
         }
         Ok(owners)
+    }
+
+    /// Every message that an owner holds can be read.
+    fn check_messages(&mut self, driver: &mut Driver, owners: &mut [Owner]) -> Result<(), Violation> {
+        for owner in owners {
+            let settled = owner.owned.messages.iter().filter(|(id, _)| !owner.unanswered.contains_key(*id));
+            let mut expected = 0;
+            for (id, (position, length)) in settled {
+                assert!(owner.appender.fetch(*position, *length, *id));
+                expected += 1;
+            }
+            owner.appender.submit();
+            driver.read();
+            let answers = std::mem::take(&mut *owner.ear.answers.lock().unwrap());
+            if answers.len() != expected {
+                return violation(format!("{} answers to {expected} requests", answers.len()));
+            }
+            for answer in answers {
+                let length = owner.owned.messages[&answer.tag].1;
+                let right = answer.result.as_ref().is_ok_and(|bytes| {
+                    Saying::decode(bytes) == Some(Saying::Message { id: answer.tag, length })
+                });
+                self.met.read += u64::from(right);
+                if !right && !self.plan.flips {
+                    return violation(format!("message {} of {}: {answer:?}", answer.tag, owner.stream));
+                }
+                if answer.result.is_ok() && !right {
+                    return violation(format!(
+                        "message {} of {} is another: {answer:?}",
+                        answer.tag, owner.stream
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn step(&mut self, journal: &Journal, driver: &mut Driver, owners: &mut [Owner]) {
