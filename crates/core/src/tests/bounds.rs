@@ -209,7 +209,7 @@ fn a_5_0_client_that_exceeds_receive_maximum_is_disconnected() {
         assert!(world.is_open("c"));
         world.received("c");
         world.publish("c", "t", b"", QoS::AtLeastOnce);
-        // [MQTT5-3.3.4-8]
+        // [MQTT5-3.3.4-7]
         assert_eq!(world.received("c"), [Got::Disconnect(ReasonCode::ReceiveMaximumExceeded)]);
         others_are_served(&mut world);
     }
@@ -227,7 +227,7 @@ fn messages_of_qos_1_whose_puback_waits_count_against_receive_maximum() {
         }
         assert!(world.is_open("c") && world.held("c") == 3);
         world.publish("c", "t", b"", QoS::AtLeastOnce);
-        // [MQTT5-3.3.4-8]
+        // [MQTT5-3.3.4-7]
         assert_eq!(world.received("c"), [Got::Disconnect(ReasonCode::ReceiveMaximumExceeded)]);
         world.journal_goes_on();
         others_are_served(&mut world);
