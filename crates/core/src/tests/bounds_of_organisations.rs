@@ -174,7 +174,8 @@ fn what_waits_for_a_client_longer_than_the_bound_is_dropped_and_counted_when_it_
         world.jump_secs(500);
         world.publish("p", "t", b"2", QoS::AtLeastOnce);
         world.jump_secs(500);
-        // Exactly as old as the bound: not yet.
+        // Exactly as old as the bound: not yet, though the sweep looks.
+        world.advance_ms(100);
         assert_eq!(world.counters().queued, 4);
         world.jump_secs(1);
         world.connect("s", &durable());
@@ -186,6 +187,52 @@ fn what_waits_for_a_client_longer_than_the_bound_is_dropped_and_counted_when_it_
         assert_eq!(world.payloads("t"), ["2", "3"]);
         world.check_gauges();
     }
+}
+
+#[test]
+fn a_message_that_waited_too_long_makes_room_for_the_next_one() {
+    let limits = Limits { queued_message_age_max_secs: 1000, queue_messages_max: 2, ..Limits::default() };
+    for shards in SHARDS {
+        let mut world = World::with_limits(shards, limits.clone());
+        world.connect("s", &durable());
+        world.subscribe("s", &[("t", qos(QoS::AtLeastOnce))]);
+        world.break_connection("s");
+        world.connect("p", &v3());
+        for payload in [b"1", b"2", b"3"] {
+            world.publish("p", "t", payload, QoS::AtLeastOnce);
+        }
+        world.jump_secs(1001);
+        // Before the sweep comes by.
+        world.publish("p", "t", b"4", QoS::AtLeastOnce);
+        let counters = world.counters();
+        let dropped =
+            [DropReason::QueueMessages, DropReason::QueueAge].map(|reason| counters.dropped(reason));
+        assert_eq!(dropped, [1, 2], "{shards} shards");
+        world.connect("s", &durable());
+        assert_eq!(world.payloads("s"), ["4"]);
+        world.check_gauges();
+    }
+}
+
+#[test]
+fn the_sweep_ends_with_one_session_before_it_looks_at_the_many_others() {
+    let limits = Limits { queued_message_age_max_secs: 1000, ..Limits::default() };
+    let mut world = World::with_limits(1, limits);
+    for number in 0..10_000 {
+        world.connect_as("other", &format!("c{number}"), &durable());
+        world.break_connection("other");
+    }
+    world.connect("s", &durable());
+    world.subscribe("s", &[("t", qos(QoS::AtLeastOnce))]);
+    world.break_connection("s");
+    world.connect("p", &v3());
+    for _ in 0..20_000 {
+        world.publish("p", "t", b"m", QoS::AtLeastOnce);
+    }
+    world.jump_secs(1001);
+    // Three looks for the others and five for its messages.
+    world.advance_secs(10);
+    assert_eq!(world.counters().dropped(DropReason::QueueAge), 20_000);
 }
 
 #[test]

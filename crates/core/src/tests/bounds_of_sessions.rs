@@ -154,6 +154,15 @@ fn retained_messages_beyond_the_bound_by_bytes_are_delivered_not_kept_and_counte
         assert!(counters.retained_bytes <= 10_000);
         assert_eq!(counters.dropped(DropReason::RetainedFull), 100 - counters.retained);
         assert!((7..=9).contains(&counters.retained), "{} on {shards} shards", counters.retained);
+        // What is removed makes room, wherever it was.
+        for number in 0..100 {
+            retain(&mut world, &format!("r/{number}"), b"");
+        }
+        assert_eq!(world.counters().retained, 0);
+        for number in 100..200 {
+            retain(&mut world, &format!("r/{number}"), &[b'x'; 1000]);
+        }
+        assert!(world.counters().retained >= 7, "{} on {shards} shards", world.counters().retained);
         others_are_served(&mut world);
     }
 }
