@@ -171,6 +171,8 @@ fn as_many_messages_as_announced_may_be_unacknowledged() {
     let mut client = world.client("c");
     let maximum = client.connack().properties.receive_maximum().unwrap_or(u16::MAX);
     fill(&mut client, &world.topic("t"), maximum);
+    client.subscribe(&world.topic("other"), 0);
+    // [MQTT5-3.3.4-8] At the limit a client may go on with everything but PUBLISH, so it is served.
     client.expect_nothing_before_ping();
     let Some(beyond) = maximum.checked_add(1) else {
         // Every Packet Identifier is in use: the next message can only be a repetition.
