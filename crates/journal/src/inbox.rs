@@ -64,7 +64,8 @@ impl Inbox {
         submission.owner.pending.fetch_add(submission.contents.frame_bytes(), Ordering::Relaxed);
         queue.waiting.push_back(submission);
         let emptied = queue.emptied.pop().unwrap_or_default();
-        let wake = queue.sleeping;
+        // Whoever is woken once need not be woken again: each call would cost one to the kernel.
+        let wake = std::mem::take(&mut queue.sleeping);
         drop(queue);
         if wake {
             self.came.notify_one();

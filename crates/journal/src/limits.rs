@@ -28,6 +28,9 @@ pub(crate) const PROBE_INTERVAL_MS: u64 = 100;
 /// While no spare segment can be made, it is tried this often.
 pub(crate) const SPARE_RETRY_MS: u64 = 500;
 
+/// How many checkpoints may be asked for because the disk is full, until it no longer is. They take space themselves.
+pub(crate) const ROUNDS_FOR_SPACE_MAX: u32 = 2;
+
 /// How much of a folder's damage is copied aside for each damaged place.
 pub(crate) const QUARANTINE_PIECE_BYTES_MAX: u64 = 64 << 20;
 

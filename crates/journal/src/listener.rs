@@ -83,7 +83,7 @@ pub enum Health {
     /// Everything is written.
     #[default]
     Good,
-    /// Still written, but there is no space for another segment: soon nothing will be.
+    /// Still written, but no other segment can be made, most likely for lack of space: soon nothing will be written.
     NearlyFull,
     /// The last attempt to write failed. It is tried again with each submission, at most ten times a second.
     Failing(Failure),

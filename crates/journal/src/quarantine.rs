@@ -7,6 +7,9 @@ use crate::limits::{DAMAGES_LISTED_MAX, QUARANTINE_BYTES_MAX, QUARANTINE_PIECE_B
 use crate::replay::{Damage, Report};
 use crate::walk::Walk;
 
+/// The small files of the folder are smaller.
+const SMALL_FILE_BYTES_MAX: usize = 64 << 10;
+
 pub(crate) const FOLDER: &str = "quarantine";
 
 pub(crate) struct Quarantine<'d> {
@@ -54,7 +57,7 @@ impl<'d> Quarantine<'d> {
 
     /// Copies one of the small files before it is written anew.
     pub(crate) fn keep(&mut self, name: &str) {
-        if let Ok(bytes) = read_small(self.disk, name, 4096) {
+        if let Ok(bytes) = read_small(self.disk, name, SMALL_FILE_BYTES_MAX) {
             let copy = format!("{FOLDER}/{name}-{:08x}.bin", crc32c::crc32c(&bytes));
             let _ = self.copy(&copy, bytes.len() as u64, |at, length| {
                 bytes.get(at as usize..at as usize + length).map(<[u8]>::to_vec)

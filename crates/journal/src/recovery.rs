@@ -11,7 +11,7 @@ mod chain;
 mod files;
 mod folder;
 mod reading;
-mod tail;
+pub(crate) mod tail;
 
 use std::io::{self, IoSlice};
 
@@ -57,14 +57,17 @@ pub(crate) fn recover(
     let newest = files.iter().rev().find(|found| found.content.is_log());
     let chain = Chain::of(&files, newest, manifest.as_ref(), &mut quarantine);
     let tail = match newest {
-        Some(newest) => tail::find(disk, newest).map_err(OpenError::io("read the last segment"))?,
+        Some(newest) => tail::find(disk, newest.number).map_err(OpenError::io("read the last segment"))?,
         None => Tail::default(),
     };
     if options.level == Level::Fsync {
         secure(disk, newest, &tail).map_err(OpenError::io("make the end of the log durable"))?;
     }
+    let was_lost = manifest.is_none();
+    let manifest = manifest.unwrap_or_else(|| chain.whole());
+    folder::keep_manifest(disk, &manifest, was_lost)?;
     let mut reading = Reading { disk, quarantine: &mut quarantine, replay, report: Report::default() };
-    let manifest = reading.replay(&chain, manifest, tail.end)?;
+    let manifest = reading.replay(&chain, manifest, tail.end);
     let mut report = reading.report;
     save_torn(disk, &files, newest, &tail, &mut quarantine, &mut report);
     quarantine.finish(&mut report);
@@ -74,6 +77,8 @@ pub(crate) fn recover(
     let last_batch = files.iter().map(|found| found.last_batch).max().unwrap_or(0).max(tail.last_batch);
     let mut table = table(disk, options, &files, end)?;
     table.manifest = manifest;
+    // What a replay tells again is what a checkpoint would save.
+    table.written = report.bytes;
     if let (Some(newest), true) = (newest, tail.torn.is_none() || report.torn_saved.is_some()) {
         cut(disk, newest, tail.end);
     }
@@ -157,7 +162,9 @@ fn table(disk: &dyn Disk, options: &Options, files: &[Found], end: Position) -> 
             if found.number == end.segment() { end.offset() } else { known.unwrap_or(u32::MAX) };
         let content_end = u64::from(content_end).min(found.length) as u32;
         let length = if found.number == end.segment() { u64::from(content_end) } else { found.length };
-        table.segments.insert(found.number, Segment { end: content_end, length, ..Segment::default() });
+        let end_is_known = known.is_some() || found.number == end.segment();
+        let segment = Segment { end: content_end, end_is_known, length, ..Segment::default() };
+        table.segments.insert(found.number, segment);
     }
     Ok(table)
 }

@@ -2,7 +2,7 @@
 //! checkpoints and asks for new ones, frees segments in which nothing lives, and has owners copy the few survivors out of
 //! those in which little does.
 //!
-//! It does one thing at a time and then says when to look again.
+//! It does one step of each at a time and then says when to look again.
 
 mod checkpoint;
 mod spare;
@@ -10,6 +10,7 @@ mod survey;
 
 use std::sync::Arc;
 
+use crate::limits::{ROUNDS_FOR_SPACE_MAX, SPARE_RETRY_MS};
 use crate::shared::Shared;
 
 use survey::Survey;
@@ -31,11 +32,13 @@ pub(crate) struct Steward {
     offers: u64,
     /// After a failure nothing is tried before this.
     retry_at_ms: Option<u64>,
+    /// How many checkpoints were asked for because there was no space for another segment.
+    rounds_for_space: u32,
 }
 
 impl Steward {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, survey: None, offers: 0, retry_at_ms: None }
+        Self { shared, survey: None, offers: 0, retry_at_ms: None, rounds_for_space: 0 }
     }
 
     /// One step.
@@ -44,22 +47,29 @@ impl Steward {
             return Next::At(at);
         }
         self.retry_at_ms = None;
-        let done = self.note_round().and_then(|done| match done {
-            true => Ok(true),
-            false => self.free_one(),
-        });
-        let done = done.and_then(|done| match done {
-            true => Ok(true),
-            false => self.prepare_one(),
-        });
-        let done = done.map(|done| done || self.begin_round() || self.survey_on());
-        match done {
-            Ok(true) => Next::Again,
-            Ok(false) => Next::Idle,
-            Err(_) => {
-                let at = now_ms + crate::limits::SPARE_RETRY_MS;
-                self.retry_at_ms = Some(at);
-                Next::At(at)
+        // None waits for another: on a full disk only freeing can help.
+        let done = [self.note_round(), self.free_one(), self.prepare_one()];
+        let failed = done.iter().any(Result::is_err);
+        let moved = [self.begin_round(), self.survey_on()].contains(&true);
+        if moved || done.iter().any(|done| matches!(done, Ok(true))) {
+            return Next::Again;
+        }
+        if failed {
+            let at = now_ms.saturating_add(SPARE_RETRY_MS);
+            self.retry_at_ms = Some(at);
+            return Next::At(at);
+        }
+        Next::Idle
+    }
+
+    /// There is no space for another segment. While there is room in the one that is in use, checkpoints can free old ones:
+    /// the first makes the last one the older of two, the second lets go of what came before.
+    fn make_space(&mut self) {
+        if self.rounds_for_space < ROUNDS_FOR_SPACE_MAX {
+            let mut table = self.shared.table();
+            if table.round.is_none() {
+                table.round_is_wanted = true;
+                self.rounds_for_space += 1;
             }
         }
     }

@@ -13,6 +13,8 @@ use crate::submission::{Note, record_bytes};
 pub(crate) struct Segment {
     /// Where its durable content ends.
     pub(crate) end: u32,
+    /// Whether it does for certain; otherwise something that was given up may stand before `end`.
+    pub(crate) end_is_known: bool,
     /// The length of its file.
     pub(crate) length: u64,
     /// Message records that their owners still need, with their headers.
@@ -128,7 +130,7 @@ impl Table {
         self.changed |= self.current != number;
         self.written += bytes;
         let segment = self.segments.entry(number).or_default();
-        (segment.end, segment.length) = (end, length);
+        (segment.end, segment.end_is_known, segment.length) = (end, true, length);
         self.current = number;
         self.end = Position::new(number, end);
     }
@@ -195,6 +197,7 @@ impl Table {
     pub(crate) fn completed_round(&self) -> Option<Manifest> {
         let round = self.round.as_ref().filter(|round| round.waiting.is_empty())?;
         Some(Manifest {
+            generation: self.manifest.generation + 1,
             round: round.round,
             start: round.start,
             complete: self.end,

@@ -7,5 +7,6 @@ mod failure;
 mod folder;
 mod histories;
 mod read;
+mod space;
 mod threads;
 mod world;

@@ -4,9 +4,12 @@ use crate::position::{Position, Round};
 
 use super::{put, u32_at, u64_at};
 
-/// Replaced as a whole whenever a round of checkpoints is complete.
+/// Written whenever a round of checkpoints is complete, into the one of two places that the round before did not use. So a
+/// crash leaves the other, and it needs no space on a disk that may be full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Manifest {
+    /// How many were written before it. The higher one counts, and says which of the two places is free.
+    pub(crate) generation: u64,
     /// The last complete round.
     pub(crate) round: Round,
     /// Where it began: a replay starts here.
@@ -17,11 +20,40 @@ pub(crate) struct Manifest {
     pub(crate) previous: Position,
 }
 
-pub(crate) const MANIFEST_BYTES: usize = 48;
+pub(crate) const MANIFEST_BYTES: usize = 56;
+
+/// A place in the file: a block, so that one is never torn by writing the other.
+const SLOT_BYTES: usize = 4096;
 
 impl Manifest {
     pub(crate) const NAME: &'static str = "manifest";
-    pub(crate) const TEMPORARY_NAME: &'static str = "manifest.new";
+    /// The length of the file.
+    pub(crate) const FILE_BYTES: usize = 2 * SLOT_BYTES;
+
+    /// Where in the file it is written.
+    pub(crate) fn place(&self) -> u64 {
+        (self.generation % 2) * SLOT_BYTES as u64
+    }
+
+    /// A new file that says this.
+    pub(crate) fn new_file(&self) -> Vec<u8> {
+        let mut file = vec![0; Self::FILE_BYTES];
+        for slot in file.chunks_mut(SLOT_BYTES) {
+            put(slot, 0, &self.encode());
+        }
+        file
+    }
+
+    /// What a file says; `None` when neither place holds anything.
+    pub(crate) fn of_file(file: &[u8]) -> Option<Self> {
+        let slots = [0, SLOT_BYTES].map(|at| Self::decode(file.get(at..at + MANIFEST_BYTES)?));
+        match slots {
+            [Some(one), Some(other)] => Some(if one.generation > other.generation { one } else { other }),
+            // The other may have been the newer one. Then what only this one needs may be gone; what both need is not.
+            [Some(one), None] | [None, Some(one)] => Some(Self { previous: one.start, ..one }),
+            [None, None] => None,
+        }
+    }
 
     pub(crate) fn encode(&self) -> [u8; MANIFEST_BYTES] {
         let mut bytes = [0; MANIFEST_BYTES];
@@ -30,6 +62,7 @@ impl Manifest {
         put(&mut bytes, 24, &self.start.to_u64().to_le_bytes());
         put(&mut bytes, 32, &self.complete.to_u64().to_le_bytes());
         put(&mut bytes, 40, &self.previous.to_u64().to_le_bytes());
+        put(&mut bytes, 48, &self.generation.to_le_bytes());
         let crc = crc32c::crc32c(&bytes[12..]);
         put(&mut bytes, 8, &crc.to_le_bytes());
         bytes
@@ -47,6 +80,7 @@ impl Manifest {
             start: Position::from_u64(u64_at(bytes, 24)),
             complete: Position::from_u64(u64_at(bytes, 32)),
             previous: Position::from_u64(u64_at(bytes, 40)),
+            generation: u64_at(bytes, 48),
         })
     }
 }
@@ -60,6 +94,7 @@ mod tests {
     #[test]
     fn a_manifest_is_read_as_it_was_written_and_any_flipped_bit_shows() {
         let manifest = Manifest {
+            generation: 9,
             round: Round(3),
             start: Position::new(4, 64),
             complete: Position::new(5, 640),
@@ -72,5 +107,28 @@ mod tests {
             assert_eq!(Manifest::decode(&bytes), None, "bit {bit}");
         }
         assert_eq!(Manifest::decode(&manifest.encode()[1..]), None);
+    }
+
+    #[test]
+    fn a_torn_place_leaves_the_other() {
+        let of = |round: u64| Manifest {
+            generation: round,
+            round: Round(7 * round),
+            start: Position::new(round as u32, 64),
+            complete: Position::new(round as u32, 640),
+            previous: Position::new(round as u32 - 1, 64),
+        };
+        let mut file = Manifest::default().new_file();
+        assert_eq!(Manifest::of_file(&file), Some(Manifest::default()));
+        for round in 1..5 {
+            put(&mut file, of(round).place() as usize, &of(round).encode());
+            assert_eq!(Manifest::of_file(&file), Some(of(round)));
+        }
+        file[of(4).place() as usize + 20] ^= 1;
+        let older = Manifest { previous: of(3).start, ..of(3) };
+        assert_eq!(Manifest::of_file(&file), Some(older));
+        file[of(3).place() as usize + 20] ^= 1;
+        assert_eq!(Manifest::of_file(&file), None);
+        assert_eq!(Manifest::of_file(&[]), None);
     }
 }

@@ -36,7 +36,7 @@ impl Requests {
     pub(crate) fn put(&self, requests: &mut Vec<Request>) {
         let mut queue = self.queue();
         queue.waiting.append(requests);
-        let wake = queue.sleeping;
+        let wake = std::mem::take(&mut queue.sleeping);
         drop(queue);
         if wake {
             self.came.notify_one();

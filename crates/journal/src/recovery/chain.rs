@@ -63,6 +63,12 @@ impl Chain {
         Self { links }
     }
 
+    /// What stands in for a manifest that was lost: everything.
+    pub(super) fn whole(&self) -> Manifest {
+        let start = self.links.first().map_or(Position::ZERO, |link| Position::new(link.number, 0));
+        Manifest { start, previous: start, ..Manifest::default() }
+    }
+
     pub(super) fn has(&self, position: Position) -> bool {
         self.links.iter().any(|link| link.number == position.segment())
     }

@@ -1,8 +1,8 @@
 //! The small files of the folder: format and manifest.
 
-use std::io;
+use std::io::{self, IoSlice};
 
-use crate::disk::{Disk, read_small, replace};
+use crate::disk::{Access, Disk, read_small, replace, write_full};
 use crate::format::{
     FORMAT_NAME, Manifest, SEGMENT_HEADER_BYTES, SegmentHeader, VERSION, format_text, parse_format,
     segment_number,
@@ -45,7 +45,7 @@ pub(super) fn complete(
         quarantine.keep(FORMAT_NAME);
     } else if !exists(disk, Manifest::NAME)? {
         // The manifest comes first, so that a folder with a format always had one.
-        write(disk, Manifest::NAME, Manifest::TEMPORARY_NAME, &Manifest::default().encode())?;
+        write(disk, Manifest::NAME, "manifest.new", &Manifest::default().new_file())?;
     }
     write(disk, FORMAT_NAME, "format.new", format_text(VERSION).as_bytes())
 }
@@ -55,17 +55,27 @@ pub(super) fn manifest(
     disk: &dyn Disk,
     quarantine: &mut Quarantine<'_>,
 ) -> Result<Option<Manifest>, OpenError> {
-    let bytes = match read_small(disk, Manifest::NAME, 4096) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(_) => Vec::new(),
-    };
-    let manifest = Manifest::decode(&bytes);
+    // A file that cannot be read says as little as one that is damaged.
+    let bytes = read_small(disk, Manifest::NAME, Manifest::FILE_BYTES).unwrap_or_default();
+    let manifest = Manifest::of_file(&bytes);
     if manifest.is_none() {
         quarantine.note(of_segment(0, Flaw::Manifest));
         quarantine.keep(Manifest::NAME);
     }
     Ok(manifest)
+}
+
+/// Makes the manifest durable that everything from now on relies on: after a kill it may only be seen, not kept. One
+/// that was lost is written anew.
+pub(super) fn keep_manifest(disk: &dyn Disk, manifest: &Manifest, was_lost: bool) -> Result<(), OpenError> {
+    if was_lost {
+        return write(disk, Manifest::NAME, "manifest.new", &manifest.new_file());
+    }
+    let kept = disk.open(Manifest::NAME, Access::Write).and_then(|file| {
+        write_full(&*file, manifest.place(), &mut [IoSlice::new(&manifest.encode())])?;
+        file.sync()
+    });
+    kept.map_err(OpenError::io("make the manifest durable"))
 }
 
 fn read_version(disk: &dyn Disk) -> Result<Option<u32>, OpenError> {

@@ -6,7 +6,7 @@ use crate::disk::{Access, Disk, DiskFile};
 use crate::format::{FRAME_HEADER_BYTES, FrameHeader, Manifest, RECORD_HEADER_BYTES, Records, segment_name};
 use crate::position::{Position, Stream};
 use crate::quarantine::Quarantine;
-use crate::replay::{Damage, Flaw, OpenError, Record, Replay, Report};
+use crate::replay::{Damage, Flaw, Record, Replay, Report};
 use crate::walk::{Item, Walk};
 
 use super::chain::{Chain, Link};
@@ -25,26 +25,20 @@ struct CheckpointDamaged;
 impl Reading<'_, '_> {
     /// Tells everything since the checkpoint that the manifest names, or since the one before if there is damage in
     /// that one. Returns the manifest that holds from now on.
-    pub(super) fn replay(
-        &mut self,
-        chain: &Chain,
-        manifest: Option<Manifest>,
-        end: u32,
-    ) -> Result<Manifest, OpenError> {
-        let known = manifest.unwrap_or_default();
+    pub(super) fn replay(&mut self, chain: &Chain, known: Manifest, end: u32) -> Manifest {
         let reachable = |start: Position| start == Position::ZERO || chain.has(start);
         let fallback = known.previous < known.start && reachable(known.previous);
         if reachable(known.start)
             && self.pass(chain, known.start, end, fallback.then_some(known.complete)).is_ok()
         {
-            return Ok(known);
+            return known;
         }
         // Further back than the older checkpoint nothing is complete; so that, or all that hangs together.
         let start = if reachable(known.previous) { known.previous } else { Position::ZERO };
         self.report = Report { used_previous_checkpoint: true, ..Report::default() };
         let told = self.pass(chain, start, end, None);
         debug_assert!(told.is_ok(), "without a fallback nothing is given up");
-        Ok(Manifest { start, previous: start, ..known })
+        Manifest { start, previous: start, ..known }
     }
 
     /// One attempt. With `complete`, damage of state before that place ends it.

@@ -8,20 +8,18 @@ use std::io;
 
 use crate::disk::{Access, Disk};
 use crate::format::{SEGMENT_HEADER_BYTES, segment_name};
-use crate::walk::{Item, Walk};
-
-use super::files::{Content, Found};
+use crate::walk::{Beginning, Item, Walk};
 
 /// How the last segment ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tail {
-    pub(super) end: u32,
+pub(crate) struct Tail {
+    pub(crate) end: u32,
     /// Where the last batch before it begins. Whether that was ever synced is not known.
-    pub(super) unsure_from: u32,
+    pub(crate) unsure_from: u32,
     /// What was written behind it, from and to.
-    pub(super) torn: Option<(u64, u64)>,
+    pub(crate) torn: Option<(u64, u64)>,
     /// The highest batch, torn or not.
-    pub(super) last_batch: u64,
+    pub(crate) last_batch: u64,
 }
 
 /// When something only looks like a torn header, so much is kept of it.
@@ -39,12 +37,13 @@ struct Piece {
     known: bool,
 }
 
-pub(super) fn find(disk: &dyn Disk, newest: &Found) -> io::Result<Tail> {
-    let file = disk.open(&segment_name(newest.number), Access::Read)?;
-    let mut walk = Walk::new(&*file, newest.number, None)?;
-    let first_batch = match newest.content {
-        Content::Log(header) => header.first_batch,
-        _ => 0,
+/// Looks for the end in segment `number`.
+pub(crate) fn find(disk: &dyn Disk, number: u32) -> io::Result<Tail> {
+    let file = disk.open(&segment_name(number), Access::Read)?;
+    let mut walk = Walk::new(&*file, number, None)?;
+    let first_batch = match walk.beginning() {
+        Beginning::Used(header) => header.first_batch,
+        Beginning::Unused | Beginning::Damaged => 0,
     };
     let pieces = pieces(&mut walk, first_batch);
     Ok(end_of(&pieces, walk.length()))

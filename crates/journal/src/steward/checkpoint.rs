@@ -1,8 +1,8 @@
 //! Rounds of checkpoints: asked for when enough was written, complete when every stream says so.
 
-use std::io;
+use std::io::{self, IoSlice};
 
-use crate::disk::replace;
+use crate::disk::{Access, write_full};
 use crate::format::Manifest;
 use crate::listener::Health;
 use crate::position::Position;
@@ -16,7 +16,9 @@ impl Steward {
     /// Makes durable where replays begin, when a round is complete.
     pub(super) fn note_round(&mut self) -> io::Result<bool> {
         let Some(manifest) = self.shared.table().completed_round() else { return Ok(false) };
-        replace(&*self.shared.disk, Manifest::NAME, Manifest::TEMPORARY_NAME, &manifest.encode())?;
+        let file = self.shared.disk.open(Manifest::NAME, Access::Write)?;
+        write_full(&*file, manifest.place(), &mut [IoSlice::new(&manifest.encode())])?;
+        file.sync()?;
         self.shared.table().noted(manifest);
         Ok(true)
     }

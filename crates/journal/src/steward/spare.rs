@@ -5,8 +5,9 @@
 
 use std::io::{self, IoSlice};
 
-use crate::disk::write_full;
+use crate::disk::{Access, write_full};
 use crate::format::segment_name;
+use crate::listener::Failure;
 use crate::options::Level;
 use crate::table::Prepared;
 
@@ -23,8 +24,8 @@ impl Steward {
         }
         let needed_from = table.manifest.previous.segment().min(table.current);
         let surveyed = self.survey.as_ref().map(|survey| survey.segment);
-        let dead = |(number, _): &(&u32, &crate::table::Segment)| Some(**number) != surveyed;
-        let found = table.segments.range(..needed_from).filter(dead).find(|(_, s)| s.live_records == 0);
+        let mut old = table.segments.range(..needed_from);
+        let found = old.find(|(number, segment)| segment.live_records == 0 && Some(**number) != surveyed);
         let Some((number, segment)) = found.map(|(number, segment)| (*number, *segment)) else {
             return Ok(false);
         };
@@ -39,7 +40,7 @@ impl Steward {
             Some(new_number) => self.reuse(&name, new_number, segment.length),
             None => self.shared.disk.remove(&name),
         };
-        if freed.is_err() && self.shared.disk.open(&name, crate::disk::Access::Read).is_ok() {
+        if freed.is_err() && self.shared.disk.open(&name, Access::Read).is_ok() {
             self.shared.table().segments.insert(number, segment);
         }
         freed.map(|()| true)
@@ -49,7 +50,7 @@ impl Steward {
         let new_name = segment_name(number);
         self.shared.disk.rename(name, &new_name)?;
         self.shared.disk.sync_folder("")?;
-        let file = self.shared.disk.open(&new_name, crate::disk::Access::Write)?;
+        let file = self.shared.disk.open(&new_name, Access::Write)?;
         self.put(Prepared { number, file, length })
     }
 
@@ -60,6 +61,7 @@ impl Steward {
             if table.prepared.len() >= self.shared.options.spare_segments {
                 drop(table);
                 self.shared.set_spare_missing(false);
+                self.rounds_for_space = 0;
                 return Ok(false);
             }
             table.claim_number()
@@ -67,8 +69,10 @@ impl Steward {
         let prepared = self.prepare(number);
         if let Err(error) = &prepared {
             // Said while there is still room in the segment that is in use.
-            let full = crate::listener::Failure::of(error) == crate::listener::Failure::Full;
-            self.shared.set_spare_missing(full);
+            self.shared.set_spare_missing(true);
+            if Failure::of(error) == Failure::Full {
+                self.make_space();
+            }
         }
         prepared.map(|()| true)
     }

@@ -11,6 +11,7 @@ use crate::format::{FRAME_HEADER_BYTES, segment_name};
 use crate::listener::Offer;
 use crate::position::{Kind, Position};
 use crate::quarantine::Quarantine;
+use crate::recovery::tail;
 use crate::replay::{Damage, Flaw};
 use crate::table::{OfferUnderWay, Table};
 use crate::walk::{Item, Walk};
@@ -68,8 +69,11 @@ impl Steward {
     fn begin_survey(&mut self) -> bool {
         let table = self.shared.table();
         let Some(segment) = table.worth_surveying(&self.shared.options) else { return false };
-        let end = table.segments.get(&segment).map_or(0, |segment| segment.end);
+        let Some(known) = table.segments.get(&segment).copied() else { return false };
         drop(table);
+        // The segment behind it, which said where it ends, has been freed since.
+        let found = if known.end_is_known { None } else { tail::find(&*self.shared.disk, segment).ok() };
+        let end = found.map_or(known.end, |tail| tail.end);
         let Ok(file) = self.shared.disk.open(&segment_name(segment), Access::Read) else { return false };
         self.survey = Some(Survey { segment, file, end, next: 0 });
         true
