@@ -15,7 +15,8 @@ pub struct Limits {
     pub topic_levels_max: usize,
     /// Filters in one SUBSCRIBE. At the bound: 0x97 for each filter beyond.
     pub filters_per_subscribe_max: usize,
-    /// Subscriptions of one session. At the bound: 0x97.
+    /// Subscriptions of one session; a filter counts once more for each 256 bytes and each 16 levels, so that long ones
+    /// do not hide their memory. At the bound: 0x97.
     pub filters_per_session_max: usize,
     /// Filters of one session whose retained messages are still to be sent: a client that does not read could ask for
     /// them again and again. As many as it may have filters. At the bound: 0x97.
@@ -23,8 +24,8 @@ pub struct Limits {
     /// Sessions of one organisation on all shards, connected or not: each costs about a kilobyte. At the bound:
     /// CONNECT is refused with 0x97, in 3.x with return code 3, unless the client has a session.
     pub sessions_per_organisation_max: usize,
-    /// Subscriptions of one organisation on all shards, shared ones included; ten for each of as many sessions. At
-    /// the bound: 0x97.
+    /// Subscriptions of one organisation on all shards, shared ones included, counted as those of a session; ten for
+    /// each of as many sessions. At the bound: 0x97.
     pub subscriptions_per_organisation_max: usize,
     /// Share names on one filter of one organisation: each gets its own copy of a message, and services that read the
     /// same topics are few. At the bound: 0x97 for a further name.

@@ -57,7 +57,6 @@ impl Organisation {
     pub(crate) fn counters(&self) -> Counters {
         let mut counters = self.counters.clone();
         counters.sessions = self.sessions.len() as u64;
-        counters.subscriptions = self.usage.subscriptions.used();
         counters.retained = self.retained.count() as u64;
         counters.retained_bytes = self.retained.bytes() as u64;
         counters

@@ -44,6 +44,8 @@ pub(crate) struct Session {
     pub(crate) expires_at_ms: u64,
     /// The filters it subscribed to, as nodes of the tree.
     pub(crate) subscriptions: HashSet<NodeId, FixedState>,
+    /// What its subscriptions count for, shared ones included.
+    pub(crate) weight: usize,
     /// The shared subscriptions it is in.
     pub(crate) groups: HashSet<GroupKey, FixedState>,
     pub(crate) window: Window,
@@ -66,6 +68,7 @@ impl Session {
             absence: 0,
             expires_at_ms: 0,
             subscriptions: HashSet::default(),
+            weight: 0,
             groups: HashSet::default(),
             window: Window::default(),
             queue: Queue::default(),
@@ -78,11 +81,6 @@ impl Session {
     /// Whether messages for it are kept while its client is away.
     pub(crate) fn is_durable(&self) -> bool {
         self.expiry.outlives_connection()
-    }
-
-    /// How many subscriptions it has, shared ones included.
-    pub(crate) fn subscription_count(&self) -> usize {
-        self.subscriptions.len() + self.groups.len()
     }
 }
 

@@ -9,6 +9,7 @@ use tidegate_mqtt::{
     Packet, PropertyId, ReasonCode, ReasonList, RetainHandling, SharedFilter, Subscribe, SubscribeEntry,
     TopicFilter, Version,
 };
+use tidegate_observe::Counters;
 
 use crate::core::Core;
 use crate::effects::Effects;
@@ -19,7 +20,7 @@ use crate::organisation::Organisation;
 use crate::replay::ReplayRequest;
 use crate::session::Session;
 use crate::shards::ShardMessage;
-use crate::subscription::Subscription;
+use crate::subscription::{Subscription, weight};
 use crate::time::Now;
 use crate::tree::NodeId;
 use crate::usage::Usage;
@@ -168,7 +169,7 @@ impl Core {
         effects: &mut Effects,
     ) -> Result<(), ReasonCode> {
         let limits = &self.limits;
-        let Organisation { sessions, routes, usage, .. } =
+        let Organisation { sessions, routes, usage, counters, .. } =
             &mut self.organisations[subscriber.organisation.0 as usize];
         let session = sessions.get_mut(subscriber.session).ok_or(ReasonCode::UnspecifiedError)?;
         let tree = routes.change();
@@ -181,7 +182,7 @@ impl Core {
         };
         let under_way = session.replay.as_ref().map_or(0, |replay| replay.request_count());
         let may_replay = !replay || under_way + outcome.replays.len() < limits.replays_per_session_max;
-        if !may_replay || (is_new && !may_subscribe(session, usage, limits)) {
+        if !may_replay || (is_new && !may_subscribe(session, entry.filter, (usage, counters), limits)) {
             tree.prune(node);
             return Err(ReasonCode::QuotaExceeded);
         }
@@ -213,7 +214,7 @@ impl Core {
         let session = sessions.get_mut(subscriber.session).ok_or(ReasonCode::UnspecifiedError)?;
         if !session.groups.contains(&key) {
             let may = groups.may_have(routes.tree(), key, filter, limits);
-            if !may || !may_subscribe(session, usage, limits) {
+            if !may || !may_subscribe(session, entry.filter, (usage, counters), limits) {
                 return Err(ReasonCode::QuotaExceeded);
             }
             session.groups.insert(key);
@@ -338,9 +339,21 @@ impl Core {
 }
 
 /// Takes one subscription more of what the session and its organisation may have.
-fn may_subscribe(session: &Session, usage: &mut Usage, limits: &Limits) -> bool {
-    session.subscription_count() < limits.filters_per_session_max
-        && usage.subscriptions.take(1, limits.subscriptions_per_organisation_max as u64)
+fn may_subscribe(
+    session: &mut Session,
+    filter: &str,
+    (usage, counters): (&mut Usage, &mut Counters),
+    limits: &Limits,
+) -> bool {
+    let weight = weight(filter);
+    let organisation_max = limits.subscriptions_per_organisation_max as u64;
+    let may = session.weight + weight <= limits.filters_per_session_max
+        && usage.subscriptions.take(weight as u64, organisation_max);
+    if may {
+        session.weight += weight;
+        counters.subscriptions += 1;
+    }
+    may
 }
 
 /// The byte of SUBACK. 3.1.1 knows one failure [MQTT3-3.9.3-2]; 3.1 knows none, so it is granted QoS 0 and,

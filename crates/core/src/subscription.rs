@@ -31,6 +31,16 @@ impl Subscription {
     }
 }
 
+/// What a subscription counts for where subscriptions are bounded: once, and once more for so many bytes and levels of
+/// its filter as one subscription usually has at most. A level takes more memory than its letters.
+pub(crate) fn weight(filter: &str) -> usize {
+    let levels = filter.bytes().filter(|&byte| byte == b'/').count();
+    1 + filter.len() / WEIGHT_BYTES + levels / WEIGHT_LEVELS
+}
+
+const WEIGHT_BYTES: usize = 256;
+const WEIGHT_LEVELS: usize = 16;
+
 /// What other shards need to know about a filter here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Interest {

@@ -1,6 +1,7 @@
 //! UNSUBSCRIBE (section 3.10), and what a session that ends leaves behind.
 
 use tidegate_mqtt::{Packet, ReasonCode, ReasonList, SharedFilter, TopicFilter, Unsubscribe};
+use tidegate_observe::Counters;
 
 use crate::core::Core;
 use crate::effects::Effects;
@@ -9,8 +10,10 @@ use crate::identifiers::{ConnectionId, OrganisationId, SessionId};
 use crate::organisation::Organisation;
 use crate::session::Session;
 use crate::shards::ShardMessage;
+use crate::subscription::weight;
 use crate::time::Now;
 use crate::tree::NodeId;
+use crate::usage::Usage;
 
 impl Core {
     pub(crate) fn on_unsubscribe(
@@ -37,7 +40,7 @@ impl Core {
             let existed = match SharedFilter::parse(filter).and_then(Result::ok) {
                 Some(shared) => {
                     let key = GroupKey::new(self.seed, shared.filter.as_str(), shared.share_name);
-                    self.leave_group(organisation, session, key, effects)
+                    self.leave_group(organisation, session, (filter, key), effects)
                 }
                 None => self.unsubscribe_plain(organisation, session, filter, effects),
             };
@@ -68,7 +71,7 @@ impl Core {
         if let Some(replay) = &mut session.replay {
             replay.unsubscribed = true;
         }
-        own.usage.subscriptions.give(1);
+        give_back(session, filter, &mut own.usage, &mut own.counters);
         let (index, durable) = (session.id.index, session.is_durable());
         self.remove_subscription(organisation, node, filter, index, durable, effects);
         true
@@ -93,7 +96,7 @@ impl Core {
         &mut self,
         organisation: OrganisationId,
         session: SessionId,
-        key: GroupKey,
+        (filter, key): (&str, GroupKey),
         effects: &mut Effects,
     ) -> bool {
         let own = &mut self.organisations[organisation.0 as usize];
@@ -101,7 +104,7 @@ impl Core {
         if !session.groups.remove(&key) {
             return false;
         }
-        own.usage.subscriptions.give(1);
+        give_back(session, filter, &mut own.usage, &mut own.counters);
         own.counters.shared_subscriptions -= 1;
         let id = session.id;
         self.remove_member(organisation, id, key, effects)
@@ -144,7 +147,8 @@ impl Core {
             self.remove_member(organisation, session.id, key, effects);
         }
         let own = &mut self.organisations[organisation.0 as usize];
-        own.usage.subscriptions.give(session.subscription_count() as u64);
+        own.usage.subscriptions.give(session.weight as u64);
+        own.counters.subscriptions -= (session.subscriptions.len() + session.groups.len()) as u64;
         own.counters.shared_subscriptions -= session.groups.len() as u64;
     }
 
@@ -167,4 +171,12 @@ impl Core {
             self.announce(organisation, node, &filter, effects);
         }
     }
+}
+
+/// A session has one subscription less.
+fn give_back(session: &mut Session, filter: &str, usage: &mut Usage, counters: &mut Counters) {
+    let weight = weight(filter);
+    session.weight -= weight;
+    usage.subscriptions.give(weight as u64);
+    counters.subscriptions -= 1;
 }

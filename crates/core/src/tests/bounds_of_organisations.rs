@@ -90,6 +90,39 @@ fn filters_are_refused_when_the_organisation_has_as_many_subscriptions_as_it_may
 }
 
 #[test]
+fn long_and_deep_filters_count_as_often_as_the_memory_that_they_take() {
+    let limits =
+        Limits { filters_per_session_max: 300, subscriptions_per_organisation_max: 400, ..Limits::default() };
+    let at_most_once = qos(QoS::AtMostOnce);
+    for shards in SHARDS {
+        let mut world = World::with_limits(shards, limits.clone());
+        world.connect("a", &v5());
+        world.connect("b", &v5());
+        // The longest filter that there may be counts 256 times, and one of 176 levels and 351 bytes 12 times, 13 if it is shared.
+        let longest = "x".repeat(65_535);
+        let deep = ["a"; 176].join("/");
+        let shared = format!("$share/g/{deep}");
+        let filters = [longest.as_str(), &longest[1..], &deep, &shared].map(|filter| (filter, at_most_once));
+        assert_eq!(world.subscribe("a", &filters), [0, QUOTA, 0, 0], "{shards} shards");
+        assert_eq!(world.counters().subscriptions, 3);
+        let some: Vec<String> = (0..130).map(|number| format!("{number}")).collect();
+        let some: Vec<_> = some.iter().map(|filter| (filter.as_str(), at_most_once)).collect();
+        let granted = world.subscribe("b", &some).iter().filter(|&&code| code == 0).count();
+        assert_eq!(granted, 400 - 256 - 12 - 13);
+        // What they counted for is given back.
+        world.unsubscribe("a", &longest);
+        world.unsubscribe("a", &shared);
+        assert_eq!(world.subscribe("b", &some), [0; 130]);
+        world.check_gauges();
+        world.break_connection("a");
+        assert_eq!(world.subscribe("b", &[(&shared, at_most_once), (&deep, at_most_once)]), [0, 0]);
+        world.break_connection("b");
+        assert_eq!(world.subscription_weight(), 0);
+        assert_eq!(world.residue(), super::residue::Residue::default());
+    }
+}
+
+#[test]
 fn messages_beyond_the_queues_of_an_organisation_are_dropped_and_counted() {
     // A hundred bytes of message and 64 for its place: 61 of them.
     let limits = Limits { queued_bytes_per_organisation_max: 10_000, ..Limits::default() };

@@ -43,7 +43,7 @@ impl World {
             for session in core.organisations[OrganisationId::FIRST.0 as usize].sessions.iter() {
                 let (messages, bytes) = session.queue.size();
                 scanned.sessions += 1;
-                scanned.subscriptions += session.subscription_count() as u64;
+                scanned.subscriptions += (session.subscriptions.len() + session.groups.len()) as u64;
                 scanned.shared_subscriptions += session.groups.len() as u64;
                 scanned.queued += (messages + session.window.unfinished()) as u64;
                 scanned.queued_bytes += bytes as u64;
@@ -60,6 +60,12 @@ impl World {
     /// What the match caches take, roughly.
     pub(super) fn match_cache_bytes(&self) -> usize {
         self.of_all_cores(|core| core.organisations[OrganisationId::FIRST.0 as usize].routes.cached_bytes())
+    }
+
+    /// What subscriptions count for.
+    pub(super) fn subscription_weight(&self) -> usize {
+        let used = |core: &Core| core.organisations[0].usage.subscriptions.used() as usize;
+        self.of_all_cores(used)
     }
 
     /// Timers that wait, meaningless ones included.

@@ -94,7 +94,7 @@ pub(super) const LIMITS: &[Key] = &[
         "limits.filters_per_session_max",
         Number::U32(|c| &mut c.limits.filters_per_session_max),
         (100_000, 1, 10_000_000),
-        "Topic Filters of one session.",
+        "Topic Filters of one session; one counts once more for each 256 bytes and each 16 levels.",
         "further filters are refused with 0x97",
     ),
     limit(
@@ -115,7 +115,7 @@ pub(super) const LIMITS: &[Key] = &[
         "limits.subscriptions_per_organisation_max",
         Number::U32(|c| &mut c.limits.subscriptions_per_organisation_max),
         (10_000_000, 1, u32::MAX as u64),
-        "Subscriptions of one organisation, shared ones included.",
+        "Subscriptions of one organisation, shared ones included, counted as the filters of a session.",
         "further filters are refused with 0x97",
     ),
     limit(
