@@ -91,6 +91,10 @@ impl Journal {
         Ok((journal, Workers { writer, steward, reader }, report))
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// A hand for the owner of `stream`. Each stream has one at a time.
     pub fn appender(&self, stream: Stream, listener: Arc<dyn Listener>) -> Appender {
         let owner = Arc::new(Owner::new(stream, listener));

@@ -23,16 +23,17 @@
 //!   ([`Listener::survey`]), so that the segment can be freed.
 //!
 //! * Message records are read back by their position ([`Appender::fetch`]), on a thread of its own.
-//!
-//! Still missing: `inspect`, `verify` and `backup`.
+//! * [`inspect`] and [`verify`] look through a folder; [`Journal::backup`] copies one while it is used, [`restore`] back.
 
 mod appender;
+mod backup;
 mod clock;
 mod disk;
 #[cfg(any(test, feature = "simulation"))]
 mod driver;
 mod format;
 mod inbox;
+mod inspect;
 mod journal;
 mod limits;
 mod listener;
@@ -55,9 +56,11 @@ mod walk;
 mod writer;
 
 pub use appender::Appender;
+pub use backup::{BackupError, restore};
 pub use disk::{Access, Disk, DiskFile, Entry, Lock, LockError, RealDisk};
 #[cfg(any(test, feature = "simulation"))]
 pub use driver::Driver;
+pub use inspect::{Holds, Inspected, Inspection, Tally, inspect, verify};
 pub use journal::{Journal, Usage};
 pub use limits::{RECORD_BYTES_MAX, SUBMISSION_BYTES_MAX};
 pub use listener::{Answer, Failure, Health, Listener, Offer, Outcome, Unreadable};

@@ -7,9 +7,9 @@
 //! Nothing that is damaged stops it. It reports, copies aside, and goes on behind. It changes nothing but that, and cuts
 //! the last segment where the log ends; so if it is interrupted, the next one finds the same.
 
-mod chain;
-mod files;
-mod folder;
+pub(crate) mod chain;
+pub(crate) mod files;
+pub(crate) mod folder;
 mod reading;
 pub(crate) mod tail;
 

@@ -2,6 +2,7 @@
 //! one.
 
 mod append;
+mod copies;
 mod damage;
 mod failure;
 mod folder;

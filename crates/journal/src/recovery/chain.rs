@@ -10,21 +10,21 @@ use super::of_segment;
 
 /// Followed backwards from the newest segment by what each header says of the one before, and held forwards.
 #[derive(Debug, Default)]
-pub(super) struct Chain {
-    pub(super) links: Vec<Link>,
+pub(crate) struct Chain {
+    pub(crate) links: Vec<Link>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Link {
-    pub(super) number: u32,
+pub(crate) struct Link {
+    pub(crate) number: u32,
     /// Where the log ends in it, if the one behind it could be asked.
-    pub(super) end: Option<u32>,
+    pub(crate) end: Option<u32>,
 }
 
 impl Chain {
     /// As far back as the older of the two checkpoints. Without a manifest, as far as the log hangs together: whatever
     /// was freed is older than the older checkpoint, so both are in it.
-    pub(super) fn of(
+    pub(crate) fn of(
         files: &[Found],
         newest: Option<&Found>,
         manifest: Option<&Manifest>,
@@ -64,12 +64,12 @@ impl Chain {
     }
 
     /// What stands in for a manifest that was lost: everything.
-    pub(super) fn whole(&self) -> Manifest {
+    pub(crate) fn whole(&self) -> Manifest {
         let start = self.links.first().map_or(Position::ZERO, |link| Position::new(link.number, 0));
         Manifest { start, previous: start, ..Manifest::default() }
     }
 
-    pub(super) fn has(&self, position: Position) -> bool {
+    pub(crate) fn has(&self, position: Position) -> bool {
         self.links.iter().any(|link| link.number == position.segment())
     }
 }

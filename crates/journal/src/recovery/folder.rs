@@ -10,10 +10,11 @@ use crate::format::{
 use crate::quarantine::Quarantine;
 use crate::replay::{Flaw, OpenError};
 
+use super::files::Found;
 use super::of_segment;
 
 /// Says no to a folder that a newer program has written.
-pub(super) fn refuse_newer(disk: &dyn Disk) -> Result<(), OpenError> {
+pub(crate) fn refuse_newer(disk: &dyn Disk) -> Result<(), OpenError> {
     let found = match read_version(disk)? {
         Some(version) => version,
         // What the file no longer says, the segments do.
@@ -31,8 +32,20 @@ fn version_of_segments(disk: &dyn Disk) -> io::Result<u32> {
     Ok(highest)
 }
 
+/// Looks whether the format file says what it should.
+pub(crate) fn check_format(
+    disk: &dyn Disk,
+    files: &[Found],
+    damages: &mut Quarantine<'_>,
+) -> Result<(), OpenError> {
+    if read_version(disk)?.is_none() && !files.is_empty() {
+        damages.note(of_segment(0, Flaw::Format));
+    }
+    Ok(())
+}
+
 /// Writes the files that a new folder lacks, and the ones that were lost.
-pub(super) fn complete(
+pub(crate) fn complete(
     disk: &dyn Disk,
     has_segments: bool,
     quarantine: &mut Quarantine<'_>,
@@ -51,7 +64,7 @@ pub(super) fn complete(
 }
 
 /// Where the replay begins; `None` when that is not known any more.
-pub(super) fn manifest(
+pub(crate) fn manifest(
     disk: &dyn Disk,
     quarantine: &mut Quarantine<'_>,
 ) -> Result<Option<Manifest>, OpenError> {
@@ -67,7 +80,7 @@ pub(super) fn manifest(
 
 /// Makes the manifest durable that everything from now on relies on: after a kill it may only be seen, not kept. One
 /// that was lost is written anew.
-pub(super) fn keep_manifest(disk: &dyn Disk, manifest: &Manifest, was_lost: bool) -> Result<(), OpenError> {
+pub(crate) fn keep_manifest(disk: &dyn Disk, manifest: &Manifest, was_lost: bool) -> Result<(), OpenError> {
     if was_lost {
         return write(disk, Manifest::NAME, "manifest.new", &manifest.new_file());
     }

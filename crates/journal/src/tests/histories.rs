@@ -34,8 +34,14 @@ fn violations(plan: Plan) -> usize {
     (0..100).filter(|seed| History::run(plan, *seed).is_err()).count()
 }
 
-const SOUND: Plan =
-    Plan { faults: NO_FAULTS, power_cuts: true, may_die_anywhere: true, synced: true, flips: false };
+const SOUND: Plan = Plan {
+    faults: NO_FAULTS,
+    power_cuts: true,
+    may_die_anywhere: true,
+    synced: true,
+    flips: false,
+    mutations: false,
+};
 
 const NO_FAULTS: Faults = Faults {
     write_fails: 0,
@@ -112,6 +118,11 @@ fn promises_hold_when_everything_fails() {
 fn flipped_bits_are_never_taken_for_records_and_never_go_unnoticed() {
     let met = all_hold(Plan { flips: true, ..SOUND }, 80_000);
     assert!(met.damages > 300 && met.previous_checkpoints > 20, "{met:?}");
+}
+
+#[test]
+fn whatever_is_done_to_the_files_the_journal_opens_and_invents_nothing() {
+    all_hold(Plan { mutations: true, ..SOUND }, 90_000);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Add;
 use std::sync::Arc;
 
+use crate::format::segment_name;
 use crate::simulation::{Faults, Random, SimulatedDisk};
 use crate::tests::world::{Ear, Heard};
 use crate::*;
@@ -19,6 +20,8 @@ pub(super) struct Plan {
     pub(super) may_die_anywhere: bool,
     pub(super) synced: bool,
     pub(super) flips: bool,
+    /// Files are cut, lost, overwritten and invented between lives.
+    pub(super) mutations: bool,
 }
 
 const STREAMS: u16 = 3;
@@ -137,6 +140,10 @@ impl History {
         if flipped {
             self.flip_bits();
         }
+        let mutated = self.plan.mutations && life > 0 && self.random.chance(600);
+        if mutated {
+            self.mutate();
+        }
         let mut heard = Heard::default();
         let opened = Journal::open_manual(Arc::new(self.disk.clone()), self.options(), &mut heard);
         let (journal, mut driver, report) = match opened {
@@ -147,11 +154,11 @@ impl History {
         self.met.damages += report.damages_total;
         self.met.previous_checkpoints += u64::from(report.used_previous_checkpoint);
         let noticed = report.damages_total > 0 || report.torn_bytes > 0;
-        if report.damages_total > 0 && !flipped {
+        if report.damages_total > 0 && !flipped && !mutated {
             return violation(format!("life {life}: damage out of nothing: {:?}", report.damages));
         }
-        let owned = self.check(&journal, &heard, life, noticed && flipped)?;
-        if flipped && noticed {
+        let owned = self.check(&journal, &heard, life, noticed && flipped || mutated)?;
+        if flipped && noticed || mutated {
             return Ok(false);
         }
         let mut owners = self.owners(&journal, owned)?;
@@ -480,6 +487,34 @@ impl History {
             _ => self.disk.kill(),
         }
         Ok(())
+    }
+
+    fn mutate(&mut self) {
+        let names = self.disk.names();
+        for _ in 0..=self.random.below(4) {
+            let name = &names[self.random.below(names.len() as u64) as usize];
+            let mut content = self.disk.content(name).unwrap_or_default();
+            let length = content.len() as u64;
+            match self.random.below(6) {
+                0 => self.disk.lose(name),
+                1 => self.disk.cut(name, self.random.below(length + 1)),
+                2 => self.disk.put(name, &[]),
+                3 => {
+                    let other = &names[self.random.below(names.len() as u64) as usize];
+                    self.disk.put(name, &self.disk.content(other).unwrap_or_default());
+                }
+                4 => {
+                    let number = self.random.below(30) as u32;
+                    self.disk.put(&segment_name(number + 1), &content);
+                }
+                _ => {
+                    let from = self.random.below(length + 1) as usize;
+                    let some = self.random.below(600) as usize;
+                    content.iter_mut().skip(from).take(some).for_each(|byte| *byte = self.random.any() as u8);
+                    self.disk.put(name, &content);
+                }
+            }
+        }
     }
 
     fn flip_bits(&mut self) {
