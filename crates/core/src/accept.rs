@@ -209,11 +209,16 @@ impl Core {
         session.absence += 1;
         session.expiry = granted.expiry;
         // The client is back before its Will was due. [MQTT5-3.1.3-9]
-        session.pending_will = None;
+        let cancelled = session.pending_will.take();
         let is_durable = session.is_durable();
         let unreleased_before = session.awaiting_release.len() as u16;
         if was_durable != is_durable {
             self.set_subscriptions_durable(organisation, session_id, is_durable, effects);
+        }
+        self.write_bound(organisation, session_id, cancelled.as_deref(), effects);
+        let mut will = granted.connect.will.as_ref().map(OwnedWill::new);
+        if let Some(will) = &mut will {
+            self.write_will(organisation, granted.client_identifier, will, effects);
         }
         let limits = (self.limits.inflight_max, self.limits.outbound_topic_aliases_max);
         let Some(connection) = self.connections.get(id) else { return };
@@ -226,7 +231,6 @@ impl Core {
         let receive_maximum = properties.number(PropertyId::ReceiveMaximum).unwrap_or(u32::from(u16::MAX));
         connection.send_maximum = limits.0.min(receive_maximum as u16);
         let aliases = properties.number(PropertyId::TopicAliasMaximum).unwrap_or(0).min(u32::from(limits.1));
-        let will = granted.connect.will.as_ref().map(OwnedWill::new);
         connection.extra = None;
         if aliases > 0 || will.is_some() {
             let extra = connection.extra();

@@ -1,9 +1,10 @@
 //! PUBACK, PUBREC, PUBREL and PUBCOMP from a client (sections 3.4 to 3.7, 4.3).
 
-use tidegate_mqtt::{Acknowledgement, Packet, PacketType, Properties, ReasonCode};
+use tidegate_mqtt::{Acknowledgement, PacketType, ReasonCode};
 use tidegate_observe::DropReason;
 
 use crate::core::Core;
+use crate::durable::record::{Record, SessionKey};
 use crate::effects::Effects;
 use crate::held::Answer;
 use crate::identifiers::{ConnectionId, OrganisationId, SessionId};
@@ -59,11 +60,29 @@ impl Core {
         }
         window.finish(ack.packet_identifier);
         window.shrink();
+        let key = session.key;
         counters.queued -= 1;
         if ack.reason.is_failure() {
             counters.drop_one(DropReason::Rejected);
         }
+        self.write_step(key, effects, |key| Record::Finished {
+            key,
+            identifier: ack.packet_identifier.get(),
+        });
         self.pump_if_waiting(now, organisation, session_id, effects);
+    }
+
+    /// Writes down a step of an exchange, if its session is written down; whether it is.
+    pub(crate) fn write_step(
+        &mut self,
+        key: Option<SessionKey>,
+        effects: &mut Effects,
+        step: impl FnOnce(SessionKey) -> Record<'static>,
+    ) -> bool {
+        if let Some(key) = key {
+            self.recorder(effects).write(&step(key));
+        }
+        key.is_some()
     }
 
     fn pump_if_waiting(
@@ -82,7 +101,7 @@ impl Core {
     pub(crate) fn has_waiting(&mut self, organisation: OrganisationId, session: SessionId) -> bool {
         let own = &mut self.organisations[organisation.0 as usize];
         own.sessions.get_mut(session).is_some_and(|session| {
-            !session.queue.is_empty() || session.replay.is_some() || session.window.awaits_resending()
+            !session.queue.is_empty() || session.replay.is_some() || session.window.awaits_sending()
         })
     }
 
@@ -99,19 +118,26 @@ impl Core {
         let Some(session) = sessions.get_mut(session_id) else { return };
         let identifier = ack.packet_identifier;
         let known = session.window.received(identifier);
+        let key = session.key;
         if known && ack.reason.is_failure() {
             session.window.finish(identifier);
             counters.queued -= 1;
             counters.drop_one(DropReason::Rejected);
+            self.write_step(key, effects, |key| Record::Finished { key, identifier: identifier.get() });
             return self.pump_if_waiting(now, organisation, session_id, effects);
         }
         if ack.reason.is_failure() {
             return;
         }
-        let reason = if known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
-        let properties = Properties::NONE;
-        let release = Acknowledgement { packet_identifier: identifier, reason, properties };
-        self.send(id, &Packet::PubRel(release), effects);
+        let mut answer = Answer::to(PacketType::PubRel, identifier);
+        if !known {
+            answer.reason = ReasonCode::PacketIdentifierNotFound;
+        }
+        // A PUBREL that a crash makes forget would let the message come again.
+        let step = |key| Record::Received { key, identifier: identifier.get() };
+        let waits = known && self.write_step(key, effects, step);
+        let ticket = waits.then(|| self.ticket(effects));
+        self.acknowledge(id, answer, Routed { ticket, ..Routed::default() }, effects);
     }
 
     /// The client releases the identifier of a QoS 2 message: the next one with it is new. [MQTT5-4.3.3-11]
@@ -120,11 +146,16 @@ impl Core {
         let Some((organisation, session)) = self.owner_of(id) else { return };
         let own = &mut self.organisations[organisation.0 as usize];
         let Some(session) = own.sessions.get_mut(session) else { return };
-        let known = session.awaiting_release.remove(&ack.packet_identifier.get());
+        let identifier = ack.packet_identifier.get();
+        let known = session.awaiting_release.remove(&identifier);
+        let key = session.key;
         let mut answer = Answer::to(PacketType::PubComp, ack.packet_identifier);
         if !known {
             answer.reason = ReasonCode::PacketIdentifierNotFound;
         }
-        self.acknowledge(id, answer, Routed::default(), effects);
+        // A release that a crash makes forget would swallow the next message with this identifier.
+        let waits = known && self.write_step(key, effects, |key| Record::Released { key, identifier });
+        let ticket = waits.then(|| self.ticket(effects));
+        self.acknowledge(id, answer, Routed { ticket, ..Routed::default() }, effects);
     }
 }

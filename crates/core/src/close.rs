@@ -7,6 +7,7 @@ use tidegate_observe::{DropReason, EndReason, Fact};
 
 use crate::connection::{OwnedWill, Phase};
 use crate::core::{Core, Timer};
+use crate::durable::record::Record;
 use crate::effects::Effects;
 use crate::identifiers::{ConnectionId, OrganisationId, SessionId};
 use crate::message::{Keepable, Message};
@@ -146,7 +147,10 @@ impl Core {
         let connection = self.connections.get(id).filter(|connection| connection.is_connected())?;
         let (organisation, session_id) = (connection.organisation, connection.session);
         let will = connection.extra.as_mut().and_then(|extra| extra.will.take());
-        let will = will.filter(|_| fate == WillFate::Publish);
+        let (will, discarded) = match fate {
+            WillFate::Publish => (will, None),
+            WillFate::Discard => (None, will),
+        };
         connection.phase = Phase::Closing;
         let own = &mut self.organisations[organisation.0 as usize];
         let session = own.sessions.get_mut(session_id)?;
@@ -158,6 +162,8 @@ impl Core {
         let (absence, expiry) = (session.absence, session.expiry);
         let expires_at_ms = now.mono_ms + u64::from(expiry.0) * 1000;
         session.expires_at_ms = expires_at_ms;
+        session.left_at_ms = now.unix_ms;
+        self.write_left(now, organisation, session_id, discarded.as_ref(), effects);
         self.suspend_replay(organisation, session_id, effects);
         self.update_memberships(organisation, session_id, effects);
         if !expiry.outlives_connection() {
@@ -212,7 +218,7 @@ impl Core {
     }
 
     /// [MQTT5-3.1.2-14] [MQTT5-3.1.2-15]
-    fn publish_will(
+    pub(crate) fn publish_will(
         &mut self,
         now: Now,
         organisation: OrganisationId,
@@ -227,6 +233,7 @@ impl Core {
             retain: will.retain,
             expires_at_ms: will.expiry_secs.map(|secs| now.unix_ms.saturating_add(u64::from(secs) * 1000)),
         };
+        self.write_will_gone(will, effects);
         self.route(now, organisation, message, Origin::default(), effects);
     }
 
@@ -258,6 +265,9 @@ impl Core {
     ) {
         self.abandon_replay(organisation, session, effects);
         let Some(mut session) = self.organisation(organisation).sessions.close(session) else { return };
+        if let Some(key) = session.key {
+            self.recorder(effects).write(&Record::Ended { key });
+        }
         self.forget_subscriptions(organisation, &session, effects);
         // What came through a shared subscription goes to another member: QoS 1 that was not acknowledged
         // (4.8.2), and what was never sent. QoS 2 that was sent never does [MQTT5-4.8.2-5].

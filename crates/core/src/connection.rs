@@ -97,6 +97,8 @@ pub(crate) struct HeldAcknowledgement {
 /// A Will Message that outlives its CONNECT packet.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnedWill {
+    /// Its name in the log; `None` if it is not written down.
+    pub(crate) number: Option<u64>,
     pub(crate) topic: Box<str>,
     pub(crate) payload: Box<[u8]>,
     /// Encoded, without Will Delay Interval and Message Expiry Interval.
@@ -117,6 +119,7 @@ impl OwnedWill {
             properties.push(property);
         }
         Self {
+            number: None,
             topic: will.topic.as_str().into(),
             payload: will.payload.into(),
             properties: properties.as_properties().as_bytes().into(),

@@ -8,8 +8,10 @@ use foldhash::fast::FixedState;
 use tidegate_mqtt::PropertyBuf;
 use tidegate_observe::Counters;
 
-use crate::connection::Connections;
+use crate::connection::{Connections, OwnedWill};
 use crate::delivery::Encoder;
+use crate::durable::image::Imaging;
+use crate::durable::recorder::{Numbers, Recorder, recorder};
 use crate::effects::Effects;
 use crate::identifiers::{ConnectionId, OrganisationId, SessionId, ShardId, Ticket};
 use crate::input::Input;
@@ -41,6 +43,8 @@ pub struct CoreConfig {
     pub seed: u64,
     /// When the process started.
     pub started: Now,
+    /// Whether what is durable is written down ([`Effects::records`]).
+    pub records: bool,
 }
 
 /// What a timer is for. Whoever handles it looks whether it still means anything.
@@ -76,6 +80,15 @@ pub struct Core {
     /// Reused for the topic of every PUBLISH with a Topic Alias.
     pub(crate) topic_scratch: String,
     pub(crate) last_ticket: Ticket,
+    pub(crate) numbers: Numbers,
+    /// Everything up to here is durable.
+    pub(crate) persisted: Ticket,
+    /// Sessions with messages of QoS 2 whose identifiers are not durable yet, in order of the tickets.
+    pub(crate) awaiting_identifiers: VecDeque<(Ticket, OrganisationId, SessionId)>,
+    /// The checkpoint under way.
+    pub(crate) imaging: Option<Imaging>,
+    /// Wills that came back from the log and wait until every shard is there.
+    pub(crate) restored_wills: Vec<(OrganisationId, OwnedWill)>,
     /// Connections with acknowledgements that wait for a ticket, in order of the tickets.
     pub(crate) awaiting_journal: VecDeque<(Ticket, ConnectionId)>,
     /// Receipts that wait for a ticket, in order of the tickets.
@@ -107,6 +120,11 @@ impl Core {
             property_scratch: PropertyBuf::new(),
             topic_scratch: String::new(),
             last_ticket: Ticket(0),
+            numbers: Numbers::new(config.records, config.shard),
+            persisted: Ticket(0),
+            awaiting_identifiers: VecDeque::new(),
+            imaging: None,
+            restored_wills: Vec::new(),
             awaiting_journal: VecDeque::new(),
             receipts_owed: VecDeque::new(),
             barriers: Barriers::default(),
@@ -209,24 +227,20 @@ impl Core {
         Some(organisation.counters())
     }
 
+    /// Writes records, and gives tickets for what has to wait for them.
+    pub(crate) fn recorder<'a>(&'a mut self, effects: &'a mut Effects) -> Recorder<'a> {
+        recorder!(self, effects)
+    }
+
     /// Which shard owns the sessions of a Client Identifier.
     pub(crate) fn owner_of_client(&self, organisation: OrganisationId, client_identifier: &str) -> ShardId {
-        self.owner(organisation, client_identifier, 1)
+        owner_of_client(self.seed, self.shards, organisation, client_identifier)
     }
 
     /// Which shard keeps the retained message of a topic.
     #[inline]
     pub(crate) fn owner_of_topic(&self, organisation: OrganisationId, topic: &str) -> ShardId {
-        self.owner(organisation, topic, 2)
-    }
-
-    fn owner(&self, organisation: OrganisationId, text: &str, purpose: u64) -> ShardId {
-        if self.shards == 1 {
-            return self.shard;
-        }
-        let hash = FixedState::with_seed(self.seed ^ purpose).hash_one((organisation, text));
-        // The high bits of a product spread evenly over any number of shards.
-        ShardId(((u128::from(hash) * u128::from(self.shards)) >> 64) as u8)
+        owner_of_topic(self.seed, self.shards, organisation, topic)
     }
 
     pub(crate) fn other_shards(&self) -> impl Iterator<Item = ShardId> + use<> {
@@ -318,6 +332,32 @@ impl Core {
     pub(crate) fn arm(&mut self, now: Now, deadline_ms: u64, timer: Timer) {
         self.wheel.arm(deadline_ms.min(now.mono_ms + TIMER_AHEAD_MAX_MS), timer);
     }
+}
+
+/// See [`Core::owner_of_client`].
+pub(crate) fn owner_of_client(
+    seed: u64,
+    shards: u8,
+    organisation: OrganisationId,
+    client_identifier: &str,
+) -> ShardId {
+    owner(seed ^ 1, shards, organisation, client_identifier)
+}
+
+/// See [`Core::owner_of_topic`].
+#[inline]
+pub(crate) fn owner_of_topic(seed: u64, shards: u8, organisation: OrganisationId, topic: &str) -> ShardId {
+    owner(seed ^ 2, shards, organisation, topic)
+}
+
+#[inline]
+fn owner(seed: u64, shards: u8, organisation: OrganisationId, text: &str) -> ShardId {
+    if shards == 1 {
+        return ShardId(0);
+    }
+    let hash = FixedState::with_seed(seed).hash_one((organisation, text));
+    // The high bits of a product spread evenly over any number of shards.
+    ShardId(((u128::from(hash) * u128::from(shards)) >> 64) as u8)
 }
 
 /// Rare enough to cost nothing, near enough that what is gone is soon forgotten.

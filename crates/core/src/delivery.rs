@@ -1,5 +1,4 @@
-//! A message's last steps: encoded once per form, counted, handed to the connections or queues of its
-//! recipients.
+//! A message's last step: encoded once per form, counted, appended to what its recipients' connections are owed.
 
 use bytes::Bytes;
 use tidegate_mqtt::{
@@ -8,16 +7,12 @@ use tidegate_mqtt::{
 };
 use tidegate_observe::{Counters, DropReason};
 
-use crate::connection::{Connection, Connections};
+use crate::connection::Connection;
 use crate::group::GroupKey;
 use crate::identifiers::ConnectionId;
-use crate::limits::Limits;
-use crate::message::{Keepable, Message};
+use crate::message::Message;
 use crate::outbound::{BufferPool, Outbound};
-use crate::queue::{Accounts, Queued};
-use crate::session::{Session, Sessions};
 use crate::time::Now;
-use crate::usage::Allowance;
 use crate::window::{Awaiting, Exchange};
 
 /// How one recipient gets a message.
@@ -32,131 +27,6 @@ pub(crate) struct Manner<'a> {
     pub(crate) group: Option<GroupKey>,
 }
 
-/// What became of one copy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Delivered {
-    /// Sent, dropped, or queued for a session that ends with its connection: nothing to wait for.
-    Live,
-    /// A session that outlives its connection has it: it must be durable before the publisher is told.
-    Durable,
-}
-
-/// Everything that handing out copies needs, borrowed from the core for the length of one step.
-pub(crate) struct Courier<'a> {
-    pub(crate) now: Now,
-    pub(crate) connections: &'a mut Connections,
-    pub(crate) sessions: &'a mut Sessions,
-    pub(crate) encoder: &'a mut Encoder,
-    pub(crate) pool: &'a mut BufferPool,
-    pub(crate) limits: &'a Limits,
-    /// Of the bytes that queues may take.
-    pub(crate) allowance: &'a mut Allowance,
-    pub(crate) counters: &'a mut Counters,
-    pub(crate) dirty: &'a mut Vec<ConnectionId>,
-}
-
-impl Courier<'_> {
-    /// Hands one copy to the session in slot `session`: into its connection now, or into its queue.
-    #[inline]
-    pub(crate) fn deliver(&mut self, session: u32, keep: &mut Keepable<'_>, manner: Manner<'_>) -> Delivered {
-        let Some(session) = self.sessions.at(session) else { return Delivered::Live };
-        let connection = session.connection.and_then(|id| self.connections.get(id));
-        // Retained messages that a new subscription still has to get go first: one of them may be an earlier
-        // message of the same topic and publisher. [MQTT5-4.6.0-5]
-        let replaying = session.replay.is_some();
-        if manner.qos == QoS::AtMostOnce && !replaying {
-            if let Some(connection) = connection {
-                if connection.outbound.len() >= self.limits.outbound_bytes_max {
-                    self.counters.drop_one(DropReason::SlowReader);
-                } else {
-                    let post = Post { connection, encoder: self.encoder, pool: self.pool, dirty: self.dirty };
-                    post.publish(
-                        &keep.message,
-                        manner,
-                        Sending::of(QoS::AtMostOnce),
-                        self.now,
-                        self.counters,
-                    );
-                }
-            }
-            return Delivered::Live;
-        }
-        if manner.qos == QoS::AtMostOnce && connection.is_none() {
-            return Delivered::Live;
-        }
-        let durable = session.is_durable() && manner.qos > QoS::AtMostOnce;
-        let delivered = if durable { Delivered::Durable } else { Delivered::Live };
-        if let Some(connection) = connection
-            && !replaying
-            && session.queue.is_empty()
-            && connection.outbound.len() < self.limits.outbound_bytes_max
-            && session.window.has_room(connection.send_maximum)
-        {
-            let post = Post { connection, encoder: self.encoder, pool: self.pool, dirty: self.dirty };
-            post.publish_new(session, keep, manner, self.now, self.counters);
-            return delivered;
-        }
-        let queued =
-            Queued::new(keep.stored(), (manner.qos, manner.retain), manner.identifiers, manner.group);
-        let (limits, allowance) = (self.limits, &mut *self.allowance);
-        let accounts = Accounts { now: self.now, limits, allowance, counters: &mut *self.counters };
-        session.queue.push(queued, accounts);
-        delivered
-    }
-
-    /// Sends one message at once, ahead of the queue. The caller has made sure that there is room.
-    pub(crate) fn send_now(&mut self, session: u32, keep: &mut Keepable<'_>, manner: Manner<'_>) {
-        let Some(session) = self.sessions.at(session) else { return };
-        let Some(connection) = session.connection.and_then(|id| self.connections.get(id)) else { return };
-        self.encoder.begin(Sharing::Copy);
-        let post = Post { connection, encoder: self.encoder, pool: self.pool, dirty: self.dirty };
-        post.send(session, keep, manner, self.now, self.counters);
-    }
-
-    /// Sends what waits for a connected session, as far as its client and its connection have room: first what
-    /// an earlier connection left unfinished, then the queue.
-    pub(crate) fn pump(&mut self, session: u32) {
-        let Some(session) = self.sessions.at(session) else { return };
-        let Some(connection) = session.connection.and_then(|id| self.connections.get(id)) else { return };
-        if !connection.is_connected() {
-            return;
-        }
-        let maximum = connection.send_maximum;
-        let bytes_max = self.limits.outbound_bytes_max;
-        while connection.outbound.len() < bytes_max
-            && let Some((identifier, exchange)) = session.window.next_to_resend(maximum)
-        {
-            self.encoder.begin(Sharing::Copy);
-            let post = Post { connection, encoder: self.encoder, pool: self.pool, dirty: self.dirty };
-            if !post.resend(identifier, exchange, self.now, self.counters) {
-                session.window.finish(identifier);
-                self.counters.queued -= 1;
-            }
-        }
-        while session.replay.is_none()
-            && connection.outbound.len() < bytes_max
-            && session.window.has_room(maximum)
-            && let Some(queued) = session.queue.pop(Accounts {
-                now: self.now,
-                limits: self.limits,
-                allowance: &mut *self.allowance,
-                counters: &mut *self.counters,
-            })
-        {
-            let mut keep = Keepable::of(&queued.message);
-            self.encoder.begin(Sharing::Copy);
-            let manner = Manner {
-                qos: queued.qos,
-                retain: queued.retain,
-                identifiers: queued.identifiers.as_deref().unwrap_or_default(),
-                group: queued.group,
-            };
-            let post = Post { connection, encoder: self.encoder, pool: self.pool, dirty: self.dirty };
-            post.send(session, &mut keep, manner, self.now, self.counters);
-        }
-    }
-}
-
 /// How a PUBLISH goes out: its flags and its identifier.
 #[derive(Clone, Copy)]
 struct Sending {
@@ -166,91 +36,45 @@ struct Sending {
 }
 
 impl Sending {
-    fn of(qos: QoS) -> Self {
-        Self { qos, dup: false, identifier: None }
-    }
-
     fn first_byte(self, retain: bool) -> u8 {
         0x30 | u8::from(self.dup) << 3 | (self.qos as u8) << 1 | u8::from(retain)
     }
 }
 
 /// One connection and what writing to it needs.
-struct Post<'a> {
-    connection: &'a mut Connection,
-    encoder: &'a mut Encoder,
-    pool: &'a mut BufferPool,
-    dirty: &'a mut Vec<ConnectionId>,
+pub(crate) struct Post<'a> {
+    pub(crate) connection: &'a mut Connection,
+    pub(crate) encoder: &'a mut Encoder,
+    pub(crate) pool: &'a mut BufferPool,
+    pub(crate) dirty: &'a mut Vec<ConnectionId>,
+    pub(crate) counters: &'a mut Counters,
+    pub(crate) now: Now,
 }
 
 impl Post<'_> {
-    /// Sends a PUBLISH of any QoS.
-    fn send(
-        self,
-        session: &mut Session,
-        keep: &mut Keepable<'_>,
-        manner: Manner<'_>,
-        now: Now,
-        counters: &mut Counters,
-    ) {
-        match manner.qos {
-            QoS::AtMostOnce => self.publish(&keep.message, manner, Sending::of(manner.qos), now, counters),
-            _ => self.publish_new(session, keep, manner, now, counters),
+    /// Sends a PUBLISH of QoS 0.
+    pub(crate) fn publish(mut self, message: &Message<'_>, manner: Manner<'_>) {
+        if self.fits(message, manner, 0) {
+            self.put(message, manner, Sending { qos: QoS::AtMostOnce, dup: false, identifier: None });
+        } else {
+            self.counters.drop_one(DropReason::PacketTooLarge);
         }
     }
 
-    /// Begins the exchange of QoS 1 or 2 and sends its PUBLISH.
-    fn publish_new(
-        mut self,
-        session: &mut Session,
-        keep: &mut Keepable<'_>,
-        manner: Manner<'_>,
-        now: Now,
-        counters: &mut Counters,
-    ) {
-        // A packet that the client cannot take is as good as delivered. [MQTT5-3.1.2-25]
-        if !self.fits(&keep.message, manner, now, 0) {
-            counters.drop_one(DropReason::PacketTooLarge);
-            return;
-        }
-        let mut exchange = Exchange::new(manner.qos, manner.retain);
-        exchange.group = manner.group;
-        if session.is_durable() || manner.group.is_some() {
-            exchange.message = Some(keep.stored());
-            exchange.identifiers = (!manner.identifiers.is_empty()).then(|| manner.identifiers.into());
-        }
-        let identifier = session.window.begin(exchange);
-        counters.queued += 1;
-        let sending = Sending { qos: manner.qos, dup: false, identifier: Some(identifier) };
-        self.put(&keep.message, manner, sending, now, counters);
-    }
-
-    /// Sends a PUBLISH that needs no exchange.
-    fn publish(
+    /// Sends the PUBLISH of an exchange that was just begun; the caller knows that it fits.
+    pub(crate) fn publish_begun(
         mut self,
         message: &Message<'_>,
         manner: Manner<'_>,
-        sending: Sending,
-        now: Now,
-        counters: &mut Counters,
+        identifier: PacketIdentifier,
     ) {
-        if self.fits(message, manner, now, 0) {
-            self.put(message, manner, sending, now, counters);
-        } else {
-            counters.drop_one(DropReason::PacketTooLarge);
-        }
+        self.put(message, manner, Sending { qos: manner.qos, dup: false, identifier: Some(identifier) });
     }
 
-    /// Sends what an earlier connection left unfinished, with DUP and the identifier of the first time; `false` if it
-    /// cannot be sent and is finished.
+    /// Sends what was given an identifier earlier: with DUP if it was sent before. `false` if it cannot be sent and is
+    /// finished.
     /// [MQTT5-4.4.0-1] [MQTT5-3.3.1-1] [MQTT3-4.4.0-1] [MQTT3-3.3.1-1]
-    fn resend(
-        mut self,
-        identifier: PacketIdentifier,
-        exchange: &mut Exchange,
-        now: Now,
-        counters: &mut Counters,
-    ) -> bool {
+    pub(crate) fn send_begun(mut self, identifier: PacketIdentifier, exchange: &mut Exchange) -> bool {
         let qos = match exchange.awaiting {
             Awaiting::PubAck => QoS::AtLeastOnce,
             Awaiting::PubRec => QoS::ExactlyOnce,
@@ -258,7 +82,7 @@ impl Post<'_> {
                 let version = self.connection.version;
                 let pubrel = Packet::PubRel(Acknowledgement::success(identifier));
                 pubrel.encode(version, self.connection.outbound.buffer(self.pool));
-                counters.packets_sent += 1;
+                self.counters.packets_sent += 1;
                 self.mark_dirty();
                 return true;
             }
@@ -273,17 +97,17 @@ impl Post<'_> {
         };
         let message = stored.as_message();
         // The client may take less than on the connection before; then it is as good as delivered. [MQTT5-3.1.2-25]
-        if !self.fits(&message, manner, now, 0) {
-            counters.drop_one(DropReason::PacketTooLarge);
+        if !self.fits(&message, manner, 0) {
+            self.counters.drop_one(DropReason::PacketTooLarge);
             return false;
         }
-        let sending = Sending { qos, dup: true, identifier: Some(identifier) };
-        self.put(&message, manner, sending, now, counters);
+        let dup = std::mem::replace(&mut exchange.sent_before, true);
+        self.put(&message, manner, Sending { qos, dup, identifier: Some(identifier) });
         true
     }
 
     /// Whether the client takes a packet of this size, `more` bytes of properties included. [MQTT5-3.1.2-24]
-    fn fits(&self, message: &Message<'_>, manner: Manner<'_>, now: Now, more: usize) -> bool {
+    pub(crate) fn fits(&self, message: &Message<'_>, manner: Manner<'_>, more: usize) -> bool {
         // Nearly every client leaves its Maximum Packet Size open.
         if self.connection.packet_bytes_max == u32::MAX {
             return true;
@@ -291,7 +115,7 @@ impl Post<'_> {
         let identifier = if manner.qos == QoS::AtMostOnce { 0 } else { 2 };
         let mut len = 2 + message.topic.len() + identifier + message.payload.len();
         if self.connection.version.is_v5() {
-            let expiry = if message.expiry_left_secs(now).is_some() { 5 } else { 0 };
+            let expiry = if message.expiry_left_secs(self.now).is_some() { 5 } else { 0 };
             let identifiers: usize =
                 manner.identifiers.iter().map(|&identifier| 1 + variable_byte_integer_len(identifier)).sum();
             let properties = message.properties.len() + expiry + identifiers + more;
@@ -300,43 +124,29 @@ impl Post<'_> {
         1 + variable_byte_integer_len(len as u32) + len <= self.connection.packet_bytes_max as usize
     }
 
-    fn put(
-        &mut self,
-        message: &Message<'_>,
-        manner: Manner<'_>,
-        sending: Sending,
-        now: Now,
-        counters: &mut Counters,
-    ) {
-        counters.packets_sent += 1;
-        counters.publishes_sent += 1;
-        counters.publish_bytes_sent += message.payload.len() as u64;
+    fn put(&mut self, message: &Message<'_>, manner: Manner<'_>, sending: Sending) {
+        self.counters.packets_sent += 1;
+        self.counters.publishes_sent += 1;
+        self.counters.publish_bytes_sent += message.payload.len() as u64;
         let aliases = self.connection.extra.as_ref().is_some_and(|extra| extra.outbound_alias_maximum > 0);
-        let alias = aliases && self.fits(message, manner, now, ALIAS_BYTES);
+        let alias = aliases && self.fits(message, manner, ALIAS_BYTES);
         let connection = &mut *self.connection;
         if connection.version.is_v5() && (alias || !manner.identifiers.is_empty()) {
-            self.put_singular(message, manner, sending, now, alias);
+            self.put_singular(message, manner, sending, alias);
         } else {
             let first_byte = sending.first_byte(manner.retain);
             let v5 = connection.version.is_v5();
             let out = &mut connection.outbound;
-            self.encoder.write(message, now, v5, first_byte, sending.identifier, out, self.pool);
+            self.encoder.write(message, self.now, v5, first_byte, sending.identifier, out, self.pool);
         }
         self.mark_dirty();
     }
 
     /// A form that only this recipient gets: with its Subscription Identifiers or a Topic Alias.
-    fn put_singular(
-        &mut self,
-        message: &Message<'_>,
-        manner: Manner<'_>,
-        sending: Sending,
-        now: Now,
-        alias: bool,
-    ) {
+    fn put_singular(&mut self, message: &Message<'_>, manner: Manner<'_>, sending: Sending, alias: bool) {
         let own = &mut self.encoder.own_properties;
         own.clear();
-        if let Some(secs) = message.expiry_left_secs(now) {
+        if let Some(secs) = message.expiry_left_secs(self.now) {
             own.number(PropertyId::MessageExpiryInterval, secs);
         }
         for &identifier in manner.identifiers {

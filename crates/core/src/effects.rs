@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use tidegate_mqtt::Connect;
 use tidegate_observe::Fact;
 
+use crate::durable::recorder::Records;
 use crate::identifiers::{ConnectionId, ShardId, Ticket};
 use crate::principal::Principal;
 use crate::shards::Batch;
@@ -26,6 +27,8 @@ pub struct Effects {
     pub hand_over: Vec<(ConnectionId, ShardId, Handoff)>,
     /// The highest ticket given in this turn: when its record is durable, `Input::Persisted` is due.
     pub persist: Option<Ticket>,
+    /// What the journal shall write before `persist` is due. Hand it over before anything of this turn goes to other shards.
+    pub records: Records,
     /// What to send to each other shard, by its number.
     pub to_shards: Vec<Batch>,
     /// What happened, for the log.
@@ -43,6 +46,7 @@ impl Effects {
             authenticate: Vec::new(),
             hand_over: Vec::new(),
             persist: None,
+            records: Records::default(),
             to_shards: (0..shards).map(|_| Batch::default()).collect(),
             facts: Vec::new(),
         }

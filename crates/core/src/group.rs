@@ -8,7 +8,7 @@ use std::num::NonZeroU64;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use tidegate_mqtt::QoS;
+use tidegate_mqtt::{QoS, SubscriptionOptions};
 
 use crate::identifiers::{SessionId, ShardId};
 use crate::limits::Limits;
@@ -24,6 +24,15 @@ impl GroupKey {
     pub(crate) fn new(seed: u64, filter: &str, share_name: &str) -> Self {
         let hash = FixedState::with_seed(seed).hash_one((filter, share_name));
         Self(NonZeroU64::new(hash).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// For the log: the seed belongs to the data folder, so the key means the same after a restart.
+    pub(crate) fn as_u64(self) -> u64 {
+        self.0.get()
+    }
+
+    pub(crate) fn from_u64(key: u64) -> Option<Self> {
+        NonZeroU64::new(key).map(Self)
     }
 }
 
@@ -44,6 +53,16 @@ pub(crate) struct Member {
     pub(crate) connected: bool,
     /// Whether its session outlives its connection.
     pub(crate) durable: bool,
+}
+
+impl Member {
+    /// As the client asked for it.
+    pub(crate) fn options(&self) -> SubscriptionOptions {
+        SubscriptionOptions {
+            retain_as_published: self.retain_as_published,
+            ..SubscriptionOptions::of_qos(self.qos)
+        }
+    }
 }
 
 /// The members of one share name on one filter.
@@ -87,6 +106,17 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
+    /// The filter of a shared subscription, with its prefix, and what one member asked for.
+    pub(crate) fn membership(
+        &self,
+        key: GroupKey,
+        (shard, session): (ShardId, SessionId),
+    ) -> Option<(String, Member)> {
+        let at = *self.places.get(&(key, shard, session))? as usize;
+        let group = self.by_key.get(&key)?;
+        Some((format!("$share/{}/{}", group.share_name, group.filter), group.members[at]))
+    }
+
     pub(crate) fn get_mut(&mut self, key: GroupKey) -> Option<&mut Group> {
         self.by_key.get_mut(&key)
     }

@@ -1,4 +1,4 @@
-//! Acknowledgements towards publishers. A success leaves when everything that must be durable is, and never
+//! Acknowledgements towards clients. A success leaves when everything that must be durable is, and never
 //! before one that was due earlier on the same connection.
 
 use std::collections::VecDeque;
@@ -36,6 +36,7 @@ impl Answer {
         };
         match self.packet_type {
             PacketType::PubRec => Packet::PubRec(ack),
+            PacketType::PubRel => Packet::PubRel(ack),
             PacketType::PubComp => Packet::PubComp(ack),
             _ => Packet::PubAck(ack),
         }
@@ -72,6 +73,16 @@ impl Core {
 
     /// The journal is durable up to a ticket.
     pub(crate) fn on_persisted(&mut self, now: Now, up_to: Ticket, effects: &mut Effects) {
+        self.persisted = self.persisted.max(up_to);
+        while let Some(&(ticket, organisation, session)) = self.awaiting_identifiers.front()
+            && ticket <= up_to
+        {
+            self.awaiting_identifiers.pop_front();
+            if self.organisation(organisation).sessions.get_mut(session).is_some() {
+                self.pump(now, organisation, session.index, effects);
+            }
+        }
+        self.release_subacks(now, effects);
         while let Some(&(ticket, id)) = self.awaiting_journal.front()
             && ticket <= up_to
         {

@@ -17,7 +17,9 @@ mod connack;
 mod connect;
 mod connection;
 mod core;
+mod courier;
 mod delivery;
+mod durable;
 mod effects;
 mod group;
 mod held;
@@ -54,6 +56,8 @@ mod will;
 mod window;
 
 pub use core::{Core, CoreConfig};
+pub use durable::recorder::Records;
+pub use durable::recovery::{Recovery, Restored};
 pub use effects::{AuthenticationRequest, Effects, Handoff};
 pub use identifiers::{ConnectionId, OrganisationId, SessionId, ShardId, Ticket};
 pub use input::Input;

@@ -1,6 +1,7 @@
 //! An application message inside the server: borrowed on its way through, shared where it is kept.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use tidegate_mqtt::{Properties, PropertyBuf, PropertyId, QoS};
 
@@ -64,8 +65,12 @@ pub(crate) fn forwarded<'a>(
 }
 
 /// A message that is kept: once, however many sessions hold it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct StoredMessage {
+    /// Its name in the log; 0 until it has one.
+    number: AtomicU64,
+    /// The round of checkpoints in which its content was last written; 0 is never.
+    round: AtomicU32,
     /// Topic, properties, payload, one behind the other.
     bytes: Box<[u8]>,
     topic_len: u16,
@@ -83,6 +88,8 @@ impl StoredMessage {
         bytes.extend_from_slice(message.properties);
         bytes.extend_from_slice(message.payload);
         Arc::new(Self {
+            number: AtomicU64::new(0),
+            round: AtomicU32::new(0),
             bytes: bytes.into_boxed_slice(),
             topic_len: message.topic.len() as u16,
             qos: message.qos,
@@ -109,6 +116,25 @@ impl StoredMessage {
     /// Bytes of topic, properties and payload.
     pub(crate) fn size(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Its name in the log; `next` gives one if it has none. Shards share retained messages while they search for them:
+    /// whoever is first names it.
+    pub(crate) fn number(&self, next: impl FnOnce() -> u64) -> u64 {
+        match self.number.load(Ordering::Relaxed) {
+            0 => {
+                let number = next();
+                let first = self.number.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
+                first.map_or_else(|named| named, |_| number)
+            }
+            number => number,
+        }
+    }
+
+    /// Whether its content must be written in this round of checkpoints; not a second time. Asked only by the shard that
+    /// named it.
+    pub(crate) fn needs_writing(&self, round: u32) -> bool {
+        self.round.swap(round, Ordering::Relaxed) < round
     }
 }
 

@@ -12,6 +12,7 @@ use tidegate_observe::DropReason;
 
 use crate::connection::Connection;
 use crate::core::Core;
+use crate::durable::record::Record;
 use crate::effects::Effects;
 use crate::held::Answer;
 use crate::identifiers::{ConnectionId, OrganisationId, SessionId};
@@ -199,16 +200,28 @@ impl Core {
         &mut self,
         id: ConnectionId,
         publish: &Publish<'_>,
-        routed: Routed,
+        mut routed: Routed,
         effects: &mut Effects,
     ) {
         let Some(identifier) = publish.packet_identifier else { return };
+        if publish.qos == QoS::ExactlyOnce && self.write_taken(id, identifier, effects) {
+            routed.ticket = Some(self.ticket(effects));
+        }
         let packet_type = acknowledgement_of(publish.qos);
         let mut answer = Answer::to(packet_type, identifier);
         if !routed.matched {
             answer.reason = ReasonCode::NoMatchingSubscribers;
         }
         self.acknowledge(id, answer, routed, effects);
+    }
+
+    /// A PUBREC for an identifier that a crash makes forget would let the message in a second time.
+    fn write_taken(&mut self, id: ConnectionId, identifier: PacketIdentifier, effects: &mut Effects) -> bool {
+        let Some(connection) = self.connections.get(id) else { return false };
+        let (organisation, session) = (connection.organisation, connection.session);
+        let own = &mut self.organisations[organisation.0 as usize];
+        let key = own.sessions.get_mut(session).and_then(|session| session.key);
+        self.write_step(key, effects, |key| Record::Taken { key, identifier: identifier.get() })
     }
 
     fn answer_refused(

@@ -41,6 +41,11 @@ impl Queued {
         let identifiers = (!identifiers.is_empty()).then(|| identifiers.into());
         Self { message, qos, retain, since_secs: 0, identifiers, group }
     }
+
+    /// When it was queued, in seconds since 1970.
+    pub(crate) fn since_unix_secs(&self, now: Now) -> u64 {
+        (now.unix_ms / 1000).saturating_sub(u64::from(secs(now).saturating_sub(self.since_secs)))
+    }
 }
 
 /// What the queues of one organisation on one shard are accounted to.
@@ -59,6 +64,10 @@ pub(crate) struct Queue {
     bytes: usize,
     /// When the first message was queued; so that looking costs no way to the message itself.
     since_secs: u32,
+    /// How many of QoS 1 and 2 have left: these are numbered in the order of all that ever waited, for the log.
+    first_sequence: u64,
+    /// How many of QoS 1 and 2 wait. Those of QoS 0 wait behind a replay only.
+    numbered: usize,
 }
 
 impl Queue {
@@ -73,8 +82,8 @@ impl Queue {
     }
 
     /// Appends, unless a bound is reached: then the new message is the one that is dropped, and counted, so that what
-    /// was acknowledged earlier keeps its place.
-    pub(crate) fn push(&mut self, queued: Queued, mut accounts: Accounts<'_>) {
+    /// was acknowledged earlier keeps its place. The number that it has if it waits now and is of QoS 1 or 2.
+    pub(crate) fn push(&mut self, queued: Queued, mut accounts: Accounts<'_>) -> Option<u64> {
         if self.first_is_old(&accounts) {
             self.drop_old(DROPS_PER_PUSH, &mut accounts);
         }
@@ -87,9 +96,14 @@ impl Queue {
                 self.bytes += queued.message.size();
                 accounts.counters.queued += 1;
                 accounts.counters.queued_bytes += queued.message.size() as u64;
+                self.numbered += usize::from(queued.qos > QoS::AtMostOnce);
                 self.messages.push_back(Queued { since_secs, ..queued });
+                Some((self.first_sequence + self.numbered as u64).wrapping_sub(1))
             }
-            Err(reason) => accounts.counters.drop_one(reason),
+            Err(reason) => {
+                accounts.counters.drop_one(reason);
+                None
+            }
         }
     }
 
@@ -123,6 +137,52 @@ impl Queue {
         }
     }
 
+    /// The message that came last.
+    pub(crate) fn last_mut(&mut self) -> Option<&mut Queued> {
+        self.messages.back_mut()
+    }
+
+    /// The number of the message that left last, if it was of QoS 1 or 2.
+    pub(crate) fn last_taken(&self) -> u64 {
+        self.first_sequence.wrapping_sub(1)
+    }
+
+    /// The messages of QoS 1 and 2 from a number on, each with its number.
+    pub(crate) fn numbered_from(&mut self, from: u64) -> impl Iterator<Item = (u64, &mut Queued)> {
+        let from = from.max(self.first_sequence);
+        let skip = usize::try_from(from - self.first_sequence).unwrap_or(usize::MAX).min(self.messages.len());
+        // Each number has a message, so as many can be passed over at once if no other messages are between them.
+        let (skip, before) = if self.numbered == self.messages.len() { (skip, 0) } else { (0, skip) };
+        let numbered = self.messages.range_mut(skip..).filter(|queued| queued.qos > QoS::AtMostOnce);
+        (from..).zip(numbered.skip(before))
+    }
+
+    /// What waited before a restart: numbers begin at `first`, and each message comes with when it was queued, in seconds
+    /// since 1970. No bound is looked at: what is there was promised.
+    pub(crate) fn restore(
+        &mut self,
+        first: u64,
+        messages: impl Iterator<Item = (u64, Queued)>,
+        accounts: Accounts<'_>,
+    ) {
+        self.first_sequence = first;
+        let now_secs = accounts.now.unix_ms / 1000;
+        for (since, queued) in messages {
+            let age_secs = u32::try_from(now_secs.saturating_sub(since)).unwrap_or(u32::MAX);
+            // Monotonic time may have begun after it was queued: then it counts as queued at the beginning.
+            let since_secs = secs(accounts.now).saturating_sub(age_secs);
+            if self.messages.is_empty() {
+                self.since_secs = since_secs;
+            }
+            self.numbered += 1;
+            self.bytes += queued.message.size();
+            accounts.counters.queued += 1;
+            accounts.counters.queued_bytes += queued.message.size() as u64;
+            accounts.allowance.settle(accounts.allowance.used() + memory(&queued));
+            self.messages.push_back(Queued { since_secs, ..queued });
+        }
+    }
+
     /// Everything that waits: for a session that ends.
     pub(crate) fn drain(&mut self, accounts: Accounts<'_>) -> VecDeque<Queued> {
         let memory = self.messages.iter().map(memory).sum();
@@ -134,6 +194,10 @@ impl Queue {
 
     fn take_first(&mut self, accounts: &mut Accounts<'_>) -> Option<Queued> {
         let queued = self.messages.pop_front()?;
+        if queued.qos > QoS::AtMostOnce {
+            self.first_sequence += 1;
+            self.numbered -= 1;
+        }
         self.bytes -= queued.message.size();
         accounts.allowance.give(memory(&queued));
         accounts.counters.queued -= 1;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tidegate_mqtt::QoS;
 
 use crate::core::Core;
-use crate::delivery::{Courier, Manner};
+use crate::courier::Courier;
+use crate::delivery::Manner;
 use crate::effects::Effects;
 use crate::identifiers::{OrganisationId, SessionId, ShardId};
 use crate::message::{Keepable, StoredMessage};

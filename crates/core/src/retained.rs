@@ -51,6 +51,8 @@ pub(crate) struct WalkId {
 /// What storing a retained message led to.
 pub(crate) enum Stored {
     Done,
+    /// The topic has none now; whether it had one.
+    Removed(bool),
     /// It expires: call [`Retained::expire`] for this node and timer then.
     ArmTimer(NodeId, NonZeroU32, u64),
     /// The store is full.
@@ -71,6 +73,30 @@ impl Retained {
         self.bytes
     }
 
+    /// The next message that a client published, from a place in the store on; the place moves behind it. At most `visits`
+    /// places are looked at, which are taken off.
+    pub(crate) fn next_durable(
+        &mut self,
+        place: &mut u32,
+        visits: &mut usize,
+    ) -> Option<&mut Arc<StoredMessage>> {
+        while *visits > 0 && self.tree.node_at(*place).is_some() {
+            let node = self.tree.node_at(*place)?;
+            *place += 1;
+            *visits -= 1;
+            let message = self.tree.value(node).message.as_ref();
+            if message.is_some_and(|message| !message.as_message().topic.starts_with('$')) {
+                return self.tree.value_mut(node).message.as_mut();
+            }
+        }
+        None
+    }
+
+    /// Whether a place is behind the last.
+    pub(crate) fn is_end(&self, place: u32) -> bool {
+        self.tree.node_at(place).is_none()
+    }
+
     /// How many searches are under way.
     #[cfg(test)]
     pub(crate) fn walk_count(&self) -> usize {
@@ -88,10 +114,8 @@ impl Retained {
     pub(crate) fn store(&mut self, keep: &mut Keepable<'_>, limits: &Limits) -> Stored {
         let topic = keep.message.topic;
         if keep.message.payload.is_empty() {
-            if let Some(node) = self.tree.find(topic) {
-                self.remove(node);
-            }
-            return Stored::Done;
+            let node = self.tree.find(topic);
+            return Stored::Removed(node.is_some_and(|node| self.remove(node)));
         }
         let size = keep.message.size();
         let old = self.tree.find(topic).and_then(|node| self.tree.value(node).message.as_ref());
@@ -138,16 +162,17 @@ impl Retained {
         Some(expires_at_ms)
     }
 
-    fn remove(&mut self, node: NodeId) {
-        if let Some(message) = self.tree.value_mut(node).message.take() {
-            self.usage.messages.give(1);
-            self.bytes -= message.size();
-            let walks = &mut self.walks;
-            self.tree.prune_with(node, |left, next| {
-                walks.values_mut().for_each(|walk| walk.step_aside(left, next));
-            });
-            self.usage.bytes.settle(self.memory(self.bytes));
-        }
+    /// Whether there was a message to remove.
+    fn remove(&mut self, node: NodeId) -> bool {
+        let Some(message) = self.tree.value_mut(node).message.take() else { return false };
+        self.usage.messages.give(1);
+        self.bytes -= message.size();
+        let walks = &mut self.walks;
+        self.tree.prune_with(node, |left, next| {
+            walks.values_mut().for_each(|walk| walk.step_aside(left, next));
+        });
+        self.usage.bytes.settle(self.memory(self.bytes));
+        true
     }
 
     /// Messages of `bytes` with the levels of the tree: a deep topic costs more in levels than in letters.

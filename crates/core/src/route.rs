@@ -4,7 +4,10 @@ use tidegate_mqtt::QoS;
 use tidegate_observe::DropReason;
 
 use crate::core::{Core, Timer};
-use crate::delivery::{Courier, Delivered, Manner, Sharing};
+use crate::courier::{Courier, Delivered};
+use crate::delivery::{Manner, Sharing};
+use crate::durable::record::Record;
+use crate::durable::recorder::recorder;
 use crate::effects::Effects;
 use crate::group::{Group, GroupKey, Groups, Member};
 use crate::identifiers::{OrganisationId, SessionId, ShardId, Ticket};
@@ -80,12 +83,10 @@ impl Core {
             let remote = (route.remote, route.remote_durable);
             parts.forward(&keep.message, remote, kept_elsewhere, origin.receipt, &mut routed.receipts);
         }
-        let timer = if keeper == Some(shard) {
-            durable = true;
-            parts.store_retained(&mut keep)
-        } else {
-            None
-        };
+        let mut timer = None;
+        if keeper == Some(shard) {
+            durable |= parts.store_retained(&mut keep, &mut timer);
+        }
         self.arm_retained(now, timer);
         if durable {
             routed.ticket = Some(self.ticket(effects));
@@ -114,8 +115,7 @@ impl Core {
         }
         let mut timer = None;
         if errand.retain {
-            timer = parts.store_retained(&mut keep);
-            durable = true;
+            durable |= parts.store_retained(&mut keep, &mut timer);
         }
         self.arm_retained(now, timer);
         ErrandDone { durable, receipt_went_on: receipts > 0 }
@@ -155,6 +155,7 @@ impl Core {
         let Organisation { routes, groups, sessions, retained, usage, counters, .. } = own;
         let courier = Courier {
             now,
+            organisation,
             connections: &mut self.connections,
             sessions,
             encoder: &mut self.encoder,
@@ -162,6 +163,9 @@ impl Core {
             limits: &self.limits,
             allowance: &mut usage.queued_bytes,
             counters,
+            recorder: recorder!(self, effects),
+            persisted: self.persisted,
+            awaiting_identifiers: &mut self.awaiting_identifiers,
             dirty: &mut effects.write,
         };
         let to_shards = &mut effects.to_shards;
@@ -180,9 +184,7 @@ impl Core {
 
     /// A new place in this shard's order of durable records.
     pub(crate) fn ticket(&mut self, effects: &mut Effects) -> Ticket {
-        self.last_ticket = Ticket(self.last_ticket.0 + 1);
-        effects.persist = Some(self.last_ticket);
-        self.last_ticket
+        self.recorder(effects).ticket()
     }
 
     fn arm_retained(&mut self, now: Now, timer: Option<(u64, Timer)>) {
@@ -319,19 +321,34 @@ impl Parts<'_> {
         }
     }
 
-    fn store_retained(&mut self, keep: &mut Keepable<'_>) -> Option<(u64, Timer)> {
+    /// Makes the message its topic's retained one; whether that has to be durable. What the server says of itself is
+    /// said anew after a restart.
+    fn store_retained(&mut self, keep: &mut Keepable<'_>, timer: &mut Option<(u64, Timer)>) -> bool {
         let now = self.courier.now;
+        let organisation = self.organisation.0;
         match self.retained.store(keep, self.courier.limits) {
-            Stored::Done => None,
+            Stored::Removed(false) => return false,
+            Stored::Removed(true) => {
+                let topic = keep.message.topic;
+                self.courier.recorder.write(&Record::Unretained { organisation, topic });
+                return true;
+            }
             Stored::Full => {
                 self.courier.counters.drop_one(DropReason::RetainedFull);
-                None
+                return false;
             }
-            Stored::ArmTimer(node, timer, at) => {
+            Stored::Done => {}
+            Stored::ArmTimer(node, number, at) => {
                 let deadline = now.mono_ms + at.saturating_sub(now.unix_ms);
-                Some((deadline, Timer::Retained(self.organisation, node, timer)))
+                *timer = Some((deadline, Timer::Retained(self.organisation, node, number)));
             }
         }
+        let is_durable = !keep.message.topic.starts_with('$');
+        if is_durable && self.courier.recorder.is_enabled() {
+            let number = self.courier.recorder.message(&mut keep.stored());
+            self.courier.recorder.write(&Record::Retained { organisation, number });
+        }
+        is_durable
     }
 }
 

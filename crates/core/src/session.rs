@@ -6,6 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use crate::durable::record::SessionKey;
 use crate::group::GroupKey;
 use crate::identifiers::{ConnectionId, SessionId};
 use crate::queue::Queue;
@@ -36,12 +37,16 @@ impl SessionExpiry {
 pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) client_identifier: Arc<str>,
+    /// Its name in the log; `None` if nothing of it is written down.
+    pub(crate) key: Option<SessionKey>,
     pub(crate) connection: Option<ConnectionId>,
     pub(crate) expiry: SessionExpiry,
     /// Counts disconnects, so that an expiry timer of an earlier one is told apart.
     pub(crate) absence: u32,
     /// When it ends if its client stays away, in monotonic milliseconds.
     pub(crate) expires_at_ms: u64,
+    /// When its client left, in milliseconds since 1970.
+    pub(crate) left_at_ms: u64,
     /// The filters it subscribed to, as nodes of the tree.
     pub(crate) subscriptions: HashSet<NodeId, FixedState>,
     /// What its subscriptions count for, shared ones included.
@@ -63,10 +68,12 @@ impl Session {
         Self {
             id,
             client_identifier,
+            key: None,
             connection: None,
             expiry: SessionExpiry::WITH_CONNECTION,
             absence: 0,
             expires_at_ms: 0,
+            left_at_ms: 0,
             subscriptions: HashSet::default(),
             weight: 0,
             groups: HashSet::default(),

@@ -12,9 +12,10 @@ use tidegate_mqtt::{
 use tidegate_observe::Counters;
 
 use crate::core::Core;
+use crate::durable::record::Record;
 use crate::effects::Effects;
 use crate::group::{GroupKey, Member};
-use crate::identifiers::{ConnectionId, OrganisationId, SessionId};
+use crate::identifiers::{ConnectionId, OrganisationId, SessionId, Ticket};
 use crate::limits::Limits;
 use crate::organisation::Organisation;
 use crate::replay::ReplayRequest;
@@ -38,6 +39,8 @@ pub(crate) struct Barriers {
 struct WaitingSubAck {
     barrier: u64,
     connection: ConnectionId,
+    /// The subscriptions must be durable before.
+    ticket: Option<Ticket>,
     packet: Vec<u8>,
     replays: Vec<ReplayRequest>,
 }
@@ -48,6 +51,8 @@ struct Outcome {
     codes: Vec<u8>,
     replays: Vec<ReplayRequest>,
     announced: bool,
+    /// Something was written down.
+    recorded: bool,
 }
 
 /// Who subscribes.
@@ -103,8 +108,9 @@ impl Core {
         if self.connections.get(id).is_some_and(|client| packet.len() > client.packet_bytes_max as usize) {
             packet.clear();
         }
-        let waiting =
-            WaitingSubAck { barrier: self.barriers.sent, connection: id, packet, replays: outcome.replays };
+        let (barrier, replays) = (self.barriers.sent, outcome.replays);
+        let ticket = outcome.recorded.then(|| self.ticket(effects));
+        let waiting = WaitingSubAck { barrier, connection: id, ticket, packet, replays };
         self.barriers.waiting.push_back(waiting);
         self.release_subacks(now, effects);
     }
@@ -158,7 +164,25 @@ impl Core {
             }
             None => self.subscribe_plain(subscriber, entry, outcome, effects),
         };
+        if done.is_ok() {
+            outcome.recorded |= self.write_subscribed(subscriber, entry, effects);
+        }
         done.map_or_else(|refused| refused, |()| granted)
+    }
+
+    fn write_subscribed(
+        &mut self,
+        subscriber: Subscriber,
+        entry: SubscribeEntry<'_>,
+        effects: &mut Effects,
+    ) -> bool {
+        let own = &mut self.organisations[subscriber.organisation.0 as usize];
+        let key = own.sessions.get_mut(subscriber.session).and_then(|session| session.key);
+        let Some(key) = key else { return false };
+        let (filter, options) = (entry.filter, entry.options.as_u8());
+        let identifier = subscriber.identifier;
+        self.recorder(effects).write(&Record::Subscribed { key, filter, options, identifier });
+        true
     }
 
     fn subscribe_plain(
@@ -312,10 +336,13 @@ impl Core {
         self.release_subacks(now, effects);
     }
 
-    /// Sends every SUBACK whose filters are known everywhere, and begins to send retained messages.
-    fn release_subacks(&mut self, now: Now, effects: &mut Effects) {
+    /// Sends every SUBACK whose filters are known everywhere and written down, and begins to send retained messages.
+    pub(crate) fn release_subacks(&mut self, now: Now, effects: &mut Effects) {
         let complete = self.barriers.sent - self.barriers.open.len() as u64;
-        while self.barriers.waiting.front().is_some_and(|waiting| waiting.barrier <= complete) {
+        let persisted = self.persisted;
+        while self.barriers.waiting.front().is_some_and(|waiting| {
+            waiting.barrier <= complete && waiting.ticket.is_none_or(|ticket| ticket <= persisted)
+        }) {
             let Some(mut waiting) = self.barriers.waiting.pop_front() else { return };
             let Some(connection) = self.connections.get(waiting.connection) else { continue };
             if !connection.is_connected() {

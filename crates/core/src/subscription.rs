@@ -41,6 +41,17 @@ pub(crate) fn weight(filter: &str) -> usize {
 const WEIGHT_BYTES: usize = 256;
 const WEIGHT_LEVELS: usize = 16;
 
+impl Subscription {
+    /// As the client asked for it, but for when retained messages are sent: that was done when it asked.
+    pub(crate) fn options(&self) -> SubscriptionOptions {
+        SubscriptionOptions {
+            no_local: self.no_local,
+            retain_as_published: self.retain_as_published,
+            ..SubscriptionOptions::of_qos(self.qos)
+        }
+    }
+}
+
 /// What other shards need to know about a filter here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Interest {
@@ -85,6 +96,14 @@ impl FilterNode {
     #[inline]
     pub(crate) fn subscriptions(&self) -> impl Iterator<Item = &[Subscription]> {
         self.subscribers.pieces()
+    }
+
+    /// The subscription of one session.
+    pub(crate) fn subscription_of(&self, session: u32) -> Option<Subscription> {
+        self.subscriptions().find_map(|piece| {
+            let at = piece.binary_search_by_key(&session, |subscription| subscription.session).ok()?;
+            Some(piece[at])
+        })
     }
 
     /// The shared subscriptions on this filter.

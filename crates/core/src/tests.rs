@@ -4,6 +4,7 @@ mod attacks;
 mod bounds;
 mod bounds_of_organisations;
 mod bounds_of_sessions;
+mod crash;
 mod doors;
 mod expiry;
 mod maximum_packet_size;

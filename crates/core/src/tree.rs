@@ -270,6 +270,11 @@ impl<T: Vacant> LevelTree<T> {
         levels.join("/")
     }
 
+    /// The node in a place of the arena, used or not; `None` behind the last.
+    pub(crate) fn node_at(&self, place: u32) -> Option<NodeId> {
+        ((place as usize) < self.keys.len()).then_some(NodeId(place))
+    }
+
     /// How many nodes there are, the root not counted.
     pub(crate) fn node_count(&self) -> usize {
         self.keys.len() - self.free_nodes.len() - 1

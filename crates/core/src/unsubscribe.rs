@@ -4,6 +4,7 @@ use tidegate_mqtt::{Packet, ReasonCode, ReasonList, SharedFilter, TopicFilter, U
 use tidegate_observe::Counters;
 
 use crate::core::Core;
+use crate::durable::record::Record;
 use crate::effects::Effects;
 use crate::group::GroupKey;
 use crate::identifiers::{ConnectionId, OrganisationId, SessionId};
@@ -44,6 +45,10 @@ impl Core {
                 }
                 None => self.unsubscribe_plain(organisation, session, filter, effects),
             };
+            let own = &mut self.organisations[organisation.0 as usize];
+            if existed && let Some(key) = own.sessions.get_mut(session).and_then(|session| session.key) {
+                self.recorder(effects).write(&Record::Unsubscribed { key, filter });
+            }
             let reason = if existed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted };
             codes.push(reason.as_u8());
         }

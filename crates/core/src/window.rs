@@ -15,6 +15,7 @@ use std::sync::Arc;
 use tidegate_mqtt::{PacketIdentifier, QoS};
 
 use crate::group::GroupKey;
+use crate::identifiers::Ticket;
 use crate::message::StoredMessage;
 
 /// What an exchange waits for.
@@ -37,6 +38,10 @@ pub(crate) struct Exchange {
     pub(crate) retain: bool,
     /// Whether it was sent on the present connection; only these count against Receive Maximum.
     sent: bool,
+    /// Whether it was sent on any connection: from then on it is sent with DUP. [MQTT5-3.3.1-1]
+    pub(crate) sent_before: bool,
+    /// It must not be sent before this is durable; 0 is nothing.
+    pub(crate) after: Ticket,
     /// The message, if it may have to be sent again: the session outlives its connection, or it came through a
     /// shared subscription. A session that ends with its connection keeps none, and costs nothing per message.
     pub(crate) message: Option<Arc<StoredMessage>>,
@@ -50,7 +55,16 @@ impl Exchange {
     /// A message that is about to be sent for the first time with QoS 1 or 2.
     pub(crate) fn new(qos: QoS, retain: bool) -> Self {
         let awaiting = if qos == QoS::ExactlyOnce { Awaiting::PubRec } else { Awaiting::PubAck };
-        Self { awaiting, retain, sent: true, message: None, identifiers: None, group: None }
+        Self {
+            awaiting,
+            retain,
+            sent: true,
+            sent_before: true,
+            after: Ticket(0),
+            message: None,
+            identifiers: None,
+            group: None,
+        }
     }
 }
 
@@ -64,7 +78,7 @@ pub(crate) struct Window {
     in_flight: u16,
     /// Bytes of the messages that are kept to be sent again.
     kept_bytes: usize,
-    /// Exchanges kept from an earlier connection and not sent again yet stand at `resend_from` and behind it.
+    /// Exchanges that were not sent on this connection yet stand at `resend_from` and behind it.
     resend_from: usize,
 }
 
@@ -88,7 +102,7 @@ impl Window {
     }
 
     /// Whether another message may be sent: fewer than `maximum` are unfinished, they do not keep too many bytes, no
-    /// older one waits to be sent again, and an identifier is free.
+    /// older one waits to be sent, and an identifier is free.
     pub(crate) fn has_room(&self, maximum: u16) -> bool {
         self.in_flight < maximum
             && self.kept_bytes < KEPT_BYTES_MAX
@@ -96,9 +110,14 @@ impl Window {
             && self.exchanges.len() < usize::from(u16::MAX) - 1
     }
 
-    /// Whether exchanges of an earlier connection still have to be sent again.
-    pub(crate) fn awaits_resending(&self) -> bool {
+    /// Whether exchanges of an earlier connection still have to be sent again, or new ones for the first time.
+    pub(crate) fn awaits_sending(&self) -> bool {
         self.resend_from < self.exchanges.len()
+    }
+
+    /// The identifier that the next exchange gets.
+    pub(crate) fn next_identifier(&self) -> PacketIdentifier {
+        PacketIdentifier(nth_after(self.first, self.exchanges.len()))
     }
 
     /// Begins an exchange with the next identifier. Ask [`Window::has_room`] first.
@@ -109,6 +128,40 @@ impl Window {
         self.in_flight += 1;
         self.resend_from = self.exchanges.len();
         PacketIdentifier(identifier)
+    }
+
+    /// Begins an exchange whose message waits until its identifier is durable; [`Window::next_to_send`] gives it then.
+    pub(crate) fn begin_unsent(&mut self, exchange: Exchange, after: Ticket) {
+        self.kept_bytes += exchange.kept_bytes();
+        self.exchanges.push_back(Exchange { sent: false, sent_before: false, after, ..exchange });
+    }
+
+    /// The exchanges that are not finished, with their identifiers, in order.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (PacketIdentifier, &mut Exchange)> {
+        let first = self.first;
+        let numbered = self.exchanges.iter_mut().enumerate();
+        numbered
+            .filter(|(_, exchange)| exchange.awaiting != Awaiting::Nothing)
+            .map(move |(at, exchange)| (PacketIdentifier(nth_after(first, at)), exchange))
+    }
+
+    /// A window as it was before a restart: exchanges in their order, none of them sent on a connection. What has an
+    /// identifier that cannot follow the one before is left out, since only damage can bring it.
+    pub(crate) fn restored(exchanges: impl IntoIterator<Item = (PacketIdentifier, Exchange)>) -> Self {
+        let mut window = Self::default();
+        for (identifier, exchange) in exchanges {
+            if window.exchanges.is_empty() {
+                window.first = identifier.0;
+            }
+            let at = distance(window.first, identifier.0);
+            if at < window.exchanges.len() {
+                continue;
+            }
+            window.exchanges.resize_with(at, Exchange::nothing);
+            window.kept_bytes += exchange.kept_bytes();
+            window.exchanges.push_back(Exchange { sent: false, sent_before: true, ..exchange });
+        }
+        window
     }
 
     /// The exchange of an identifier that the client acknowledges, if it is under way.
@@ -158,13 +211,17 @@ impl Window {
         }
     }
 
-    /// The next exchange to send again on a new connection, in the order of first sending [MQTT5-4.6.0-1],
-    /// if `maximum` allows one more.
-    pub(crate) fn next_to_resend(&mut self, maximum: u16) -> Option<(PacketIdentifier, &mut Exchange)> {
+    /// The next exchange to send: again on a new connection, in the order of first sending [MQTT5-4.6.0-1], or for the
+    /// first time because what it waited for is durable; if `maximum` allows one more.
+    pub(crate) fn next_to_send(
+        &mut self,
+        maximum: u16,
+        persisted: Ticket,
+    ) -> Option<(PacketIdentifier, &mut Exchange)> {
         while self.exchanges.get(self.resend_from)?.awaiting == Awaiting::Nothing {
             self.resend_from += 1;
         }
-        if self.in_flight >= maximum {
+        if self.in_flight >= maximum || self.exchanges[self.resend_from].after > persisted {
             return None;
         }
         let at = self.resend_from;
@@ -201,15 +258,20 @@ impl Exchange {
 
     /// Leaves `Nothing` behind.
     fn clone_out(&mut self) -> Exchange {
-        let empty = Exchange {
+        std::mem::replace(self, Self::nothing())
+    }
+
+    fn nothing() -> Self {
+        Self {
             awaiting: Awaiting::Nothing,
             retain: false,
             sent: false,
+            sent_before: false,
+            after: Ticket(0),
             message: None,
             identifiers: None,
             group: None,
-        };
-        std::mem::replace(self, empty)
+        }
     }
 }
 
@@ -287,12 +349,12 @@ mod tests {
         window.finish(ids[1]);
         window.disconnect();
         // [MQTT5-4.6.0-1] [MQTT3-4.6.0-1]
-        assert_eq!(window.next_to_resend(2).map(|(id, _)| id), Some(ids[0]));
-        assert_eq!(window.next_to_resend(2).map(|(id, _)| id), Some(ids[2]));
-        assert!(window.next_to_resend(2).is_none());
+        assert_eq!(window.next_to_send(2, Ticket(0)).map(|(id, _)| id), Some(ids[0]));
+        assert_eq!(window.next_to_send(2, Ticket(0)).map(|(id, _)| id), Some(ids[2]));
+        assert!(window.next_to_send(2, Ticket(0)).is_none());
         assert!(!window.has_room(3), "a new message must not overtake one that is to be sent again");
         window.finish(ids[0]);
-        assert_eq!(window.next_to_resend(2).map(|(id, _)| id), Some(ids[3]));
+        assert_eq!(window.next_to_send(2, Ticket(0)).map(|(id, _)| id), Some(ids[3]));
         window.finish(ids[2]);
         assert!(window.has_room(2));
     }

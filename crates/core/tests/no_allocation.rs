@@ -75,6 +75,7 @@ impl Shell {
             usage: SharedUsage::default(),
             seed: 7,
             started: now,
+            records: true,
         };
         let (core, effects) = (Core::new(config), Effects::new(1));
         Self { core, effects, now, next_index: 0, writing: Vec::new(), delivered: 0 }

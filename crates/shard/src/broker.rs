@@ -85,6 +85,7 @@ impl Broker {
                 usage: usage.clone(),
                 seed: config.seed,
                 started: clock.now(),
+                records: false,
             });
             let shard = Shard::new(ShardParts {
                 index,

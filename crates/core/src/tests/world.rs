@@ -2,6 +2,7 @@
 //! Every effect is carried out as the shell would, until nothing more happens.
 
 mod clients;
+mod crash;
 mod got;
 mod seen;
 mod shell;
@@ -35,6 +36,10 @@ pub(crate) struct World {
     shards_delayed: bool,
     delayed: Vec<(usize, usize, Batch)>,
     unpersisted: Vec<(usize, Ticket)>,
+    /// What the journal was given, turn by turn; so many of them are durable.
+    log: Vec<Vec<Vec<u8>>>,
+    durable: usize,
+    limits: Limits,
     pub(crate) facts: Vec<Fact>,
     /// Bytes that the kernel takes from each write; `None` takes all.
     pub(crate) write_bytes_max: Option<usize>,
@@ -58,19 +63,11 @@ impl World {
 
     pub(crate) fn with_limits(shards: u8, limits: Limits) -> Self {
         let now = Now { mono_ms: 1_000, unix_ms: 1_700_000_000_000 };
-        let usage = SharedUsage::default();
-        let core = |shard| {
-            Core::new(CoreConfig {
-                shard: ShardId(shard),
-                shards,
-                limits: limits.clone(),
-                usage: usage.clone(),
-                seed: 99,
-                started: now,
-            })
-        };
         Self {
-            cores: (0..shards).map(core).collect(),
+            cores: cores(shards, &limits, now),
+            log: Vec::new(),
+            durable: 0,
+            limits,
             effects: (0..shards).map(|_| Effects::new(usize::from(shards))).collect(),
             now,
             next_index: 0,
@@ -164,6 +161,7 @@ impl World {
 
     pub(crate) fn journal_goes_on(&mut self) {
         self.journal_stalled = false;
+        self.durable = self.log.len();
         for (shard, up_to) in std::mem::take(&mut self.unpersisted) {
             self.input(shard, Input::Persisted { up_to });
         }
@@ -173,4 +171,20 @@ impl World {
     pub(crate) fn publish_sys(&mut self) {
         self.input(0, Input::PublishSys);
     }
+}
+
+fn cores(shards: u8, limits: &Limits, now: Now) -> Vec<Core> {
+    let usage = SharedUsage::default();
+    let core = |shard| {
+        Core::new(CoreConfig {
+            shard: ShardId(shard),
+            shards,
+            limits: limits.clone(),
+            usage: usage.clone(),
+            seed: 99,
+            started: now,
+            records: true,
+        })
+    };
+    (0..shards).map(core).collect()
 }

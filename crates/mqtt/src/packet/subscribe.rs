@@ -73,7 +73,11 @@ impl SubscriptionOptions {
         }
     }
 
-    fn from_u8(byte: u8, version: Version) -> Result<Self, DecodeError> {
+    /// Reads the byte of the wire.
+    ///
+    /// # Errors
+    /// A QoS or Retain Handling of 3, or reserved bits that are set.
+    pub fn from_u8(byte: u8, version: Version) -> Result<Self, DecodeError> {
         let qos = QoS::from_u8(byte & 3).ok_or(match version {
             Version::V5 => DecodeError::protocol("a requested QoS is 3"),
             _ => DecodeError::malformed("a requested QoS is 3"),

@@ -28,6 +28,12 @@ impl World {
         let shards = self.cores.len();
         let effects = std::mem::replace(&mut self.effects[shard], Effects::new(shards));
         let mut happened = false;
+        if !effects.records.is_empty() {
+            self.log.push(effects.records.iter().map(<[u8]>::to_vec).collect());
+            if !self.journal_stalled {
+                self.durable = self.log.len();
+            }
+        }
         self.facts.extend(effects.facts);
         for request in effects.authenticate {
             happened = true;

@@ -1,0 +1,70 @@
+//! The end of the process, and a new one that has only the log.
+
+use std::mem;
+
+use super::{World, cores};
+use crate::{Effects, Recovery};
+
+impl World {
+    /// How many turns the journal was given, and how many of them are durable.
+    pub(crate) fn log_len(&self) -> (usize, usize) {
+        (self.log.len(), self.durable)
+    }
+
+    /// The size of everything that the journal was given.
+    pub(crate) fn log_bytes(&self) -> usize {
+        self.log.iter().flatten().map(Vec::len).sum()
+    }
+
+    /// The process is killed and starts anew, with so many shards and what the log has up to a turn.
+    pub(crate) fn crash(&mut self, shards: u8, turns: usize) {
+        assert!(turns >= self.durable, "what is durable stays");
+        self.log.truncate(turns);
+        self.restart(shards, 0);
+    }
+
+    /// As [`World::crash`], when nothing is on its way to the disk.
+    pub(crate) fn kill(&mut self, shards: u8) {
+        let turns = self.log.len();
+        self.crash(shards, turns);
+    }
+
+    /// Images of everything are written, `between` happens between two pieces, and what is older leaves the log.
+    pub(crate) fn checkpoint(&mut self, mut between: impl FnMut(&mut Self)) {
+        let start = self.log.len();
+        self.cores.iter_mut().for_each(crate::Core::begin_checkpoint);
+        for shard in 0..self.cores.len() {
+            while !self.cores[shard].continue_checkpoint(self.now, &mut self.effects[shard]) {
+                self.settle();
+                between(self);
+            }
+            self.settle();
+        }
+        self.log.drain(..start);
+        self.durable = self.log.len();
+    }
+
+    fn restart(&mut self, shards: u8, from: usize) {
+        let mut recovery = Recovery::default();
+        recovery.begin();
+        for record in self.log[from..].iter().flatten() {
+            assert!(recovery.record(record), "a record is not understood: {record:?}");
+        }
+        assert_eq!(recovery.lost(), 0, "something is referred to that is not there");
+        self.durable = self.log.len();
+        (self.journal_stalled, self.shards_delayed) = (false, false);
+        mem::take(&mut self.unpersisted);
+        mem::take(&mut self.delayed);
+        self.clients.clear();
+        self.cores = cores(shards, &self.limits, self.now);
+        self.effects = (0..shards).map(|_| Effects::new(usize::from(shards))).collect();
+        for (shard, restored) in recovery.split(99, shards).into_iter().enumerate() {
+            self.cores[shard].restore(self.now, restored, &mut self.effects[shard]);
+        }
+        self.settle();
+        for shard in 0..usize::from(shards) {
+            self.cores[shard].publish_restored_wills(self.now, &mut self.effects[shard]);
+        }
+        self.settle();
+    }
+}
