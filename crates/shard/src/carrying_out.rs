@@ -51,7 +51,7 @@ impl Shard {
             || !effects.resume.is_empty()
     }
 
-    fn write_all(&mut self) {
+    pub(crate) fn write_all(&mut self) {
         let mut writing = std::mem::take(&mut self.writing);
         std::mem::swap(&mut writing, &mut self.effects.write);
         for id in writing.drain(..) {

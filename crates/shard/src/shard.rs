@@ -88,6 +88,8 @@ impl Shard {
             }
             self.now = self.parts.clock.now();
             self.read_mail();
+            // Messages of other shards have waited a turn already: they leave before this one's own are read.
+            self.write_all();
             self.note_events(&events);
             self.accept();
             self.read_ready();
