@@ -1,7 +1,7 @@
 //! The program from outside: exit codes, and what goes to standard output and standard error.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -150,4 +150,35 @@ fn sighup_reloads_what_it_can_and_sigterm_ends_in_good_order() {
     let mut rest = String::new();
     log.read_to_string(&mut rest).unwrap();
     assert!(!rest.contains("panic"), "{rest}");
+}
+
+#[test]
+fn peers_that_misbehave_in_numbers_do_not_fill_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, data) = (folder.path().join("tidegate.toml"), folder.path().join("data"));
+    let listener = "[[listener]]\naddress = '127.0.0.1:0'";
+    std::fs::write(&file, format!("data_dir = '{}'\nshards = 1\n{listener}\n", data.display())).unwrap();
+    let mut serving = Serving::start(&file);
+    let mut out = BufReader::new(serving.0.stdout.take().unwrap());
+    let mut log = BufReader::new(serving.0.stderr.take().unwrap());
+    let line = await_line(&mut out, "listening");
+    let address = line.rsplit(' ').next().unwrap();
+
+    const PEERS: usize = 100;
+    for _ in 0..PEERS {
+        let mut peer = TcpStream::connect(address).unwrap();
+        peer.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        let _reset_or_closed = peer.read_to_end(&mut Vec::new());
+    }
+    let (mut said, mut left_out) = (0, 0);
+    while said + left_out < PEERS {
+        let line = await_line(&mut log, "the first packet is not a CONNECT");
+        match line.split_once(" more lines like this were left out") {
+            None => said += 1,
+            Some((head, _)) => left_out += head.rsplit(' ').next().unwrap().parse::<usize>().unwrap(),
+        }
+    }
+    assert_eq!(said + left_out, PEERS, "each is counted once");
+    // Ten in a second; a slow machine may need several.
+    assert!((10..=60).contains(&said), "{said} lines");
 }
