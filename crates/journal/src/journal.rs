@@ -53,7 +53,10 @@ impl Journal {
         options: Options,
         replay: &mut dyn Replay,
     ) -> Result<(Self, Report), OpenError> {
-        let (mut journal, workers, report) = Self::recover(disk, options, replay)?;
+        let (mut journal, mut workers, report) = Self::recover(disk, options, replay)?;
+        // Without one the first segment would be a file without zeros, and each sync into it slower. If it fails, the
+        // steward tries again and says so.
+        let _ = workers.steward.prepare_one();
         journal.threads =
             Threads::start(&journal.shared, workers).map_err(OpenError::io("start a thread"))?;
         Ok((journal, report))

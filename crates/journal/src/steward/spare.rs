@@ -55,7 +55,7 @@ impl Steward {
     }
 
     /// Makes one segment ready, if there are fewer than there should be.
-    pub(super) fn prepare_one(&mut self) -> io::Result<bool> {
+    pub(crate) fn prepare_one(&mut self) -> io::Result<bool> {
         let number = {
             let mut table = self.shared.table();
             if table.prepared.len() >= self.shared.options.spare_segments {
