@@ -110,8 +110,8 @@ impl Appender {
         self.pending_bytes() >= self.shared.options.pending_bytes_max
     }
 
-    /// The Message record of `length` bytes at `position` is no longer needed. Takes effect when the open submission is
-    /// durable, so write what makes it so before or with it.
+    /// The Message record of `length` bytes at `position` is no longer needed. Say so once for each record, however many
+    /// had a use for it. Takes effect when the open submission is durable, so write what makes it so before or with it.
     pub fn release(&mut self, position: Position, length: u32) {
         self.open.notes.push(Note::Release { position, length });
     }

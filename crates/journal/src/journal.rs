@@ -105,8 +105,9 @@ impl Journal {
         Appender::new(Arc::clone(&self.shared), owner)
     }
 
-    /// After a restart: somebody still needs the Message record of `length` bytes at `position`. `false` when no such
-    /// record can be there: then it is lost, and the report says why.
+    /// After a restart: somebody still needs the Message record of `length` bytes at `position`, whether it was told in the
+    /// replay or is older. Say so once for each record. `false` when no such record can be there: then it is lost, and the
+    /// report says why.
     pub fn hold(&self, position: Position, length: u32) -> bool {
         let bytes = record_bytes(length);
         let mut table = self.shared.table();

@@ -16,10 +16,10 @@ pub(crate) const BATCH_SUBMISSIONS_MAX: usize = 4096;
 pub(crate) const PIECES_MAX: usize = 64;
 
 /// An emptied buffer of a submission is kept for the next one unless it has grown beyond this.
-pub(crate) const POOLED_BUFFER_BYTES_MAX: usize = 4 << 20;
+pub(crate) const POOLED_BUFFER_BYTES_MAX: usize = 2 << 20;
 
 /// How many emptied buffers are kept.
-pub(crate) const POOLED_BUFFERS_MAX: usize = 64;
+pub(crate) const POOLED_BUFFERS_MAX: usize = 16;
 
 /// After a failure the disk is tried again with the next submission, but not more often than this. In between
 /// submissions fail at once, so a broken disk does not hold everybody up.

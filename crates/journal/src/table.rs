@@ -61,8 +61,8 @@ pub(crate) struct Table {
     /// Something failed since the last complete round began. Owners have forgotten things that the disk still has, so
     /// what they do not ask for may be needed after a crash.
     pub(crate) owners_are_ahead: bool,
-    /// Releases that came with submissions that failed. Their owners' state on the disk may still count on the records
-    /// until a later checkpoint has replaced it.
+    /// Releases that came with or after submissions that failed. Their owners' state on the disk may still count on the
+    /// records until a later checkpoint has replaced it.
     postponed: Vec<(Position, u32)>,
     /// All owners have said what they hold: from now on dead content is known to be dead.
     pub(crate) restored: bool,
@@ -152,6 +152,10 @@ impl Table {
     pub(crate) fn note(&mut self, stream: Stream, note: Note) {
         self.changed |= !matches!(note, Note::Release { .. });
         match note {
+            // What makes it unnecessary may have been in a submission that failed.
+            Note::Release { position, length } if self.owners_are_ahead => {
+                self.postponed.push((position, length));
+            }
             Note::Release { position, length } => self.release(position, length),
             Note::Checkpointed(round) => {
                 if let Some(under_way) = self.round.as_mut().filter(|under_way| under_way.round == round) {

@@ -45,58 +45,76 @@ pub(crate) fn find(disk: &dyn Disk, number: u32) -> io::Result<Tail> {
         Beginning::Used(header) => header.first_batch,
         Beginning::Unused | Beginning::Damaged => 0,
     };
-    let pieces = pieces(&mut walk, first_batch);
-    Ok(end_of(&pieces, walk.length()))
+    let mut seen = Seen::default();
+    each_piece(&mut walk, first_batch, |piece| seen.add(piece));
+    Ok(seen.tail(walk.length()))
 }
 
-fn pieces(walk: &mut Walk<'_>, first_batch: u64) -> Vec<Piece> {
-    let mut pieces = Vec::new();
+fn each_piece(walk: &mut Walk<'_>, first_batch: u64, mut add: impl FnMut(Piece)) {
     // The batch of whatever comes next, if it cannot be read.
     let mut due = first_batch;
     loop {
-        let piece = match walk.next() {
-            Item::Frame { header, mut records } => {
-                let end = u64::from(header.offset) + header.frame_bytes();
-                let good = records.all(|record| record.intact);
-                due = header.batch + u64::from(header.is_last());
-                Piece { offset: header.offset, end, good, batch: header.batch, known: true }
-            }
-            Item::Broken { header } => {
-                let end = u64::from(header.offset) + header.frame_bytes();
-                due = header.batch + u64::from(header.is_last());
-                Piece { offset: header.offset, end, good: false, batch: header.batch, known: true }
-            }
+        let (header, good) = match walk.next() {
+            Item::Frame { header, mut records } => (header, records.all(|record| record.intact)),
+            Item::Broken { header } => (header, false),
             Item::Gap { offset, end } => {
-                Piece { offset, end: u64::from(end), good: false, batch: due, known: false }
+                add(Piece { offset, end: u64::from(end), good: false, batch: due, known: false });
+                continue;
             }
             Item::End { offset, torn } => {
                 let end = u64::from(offset) + if torn { TORN_GLIMPSE_BYTES } else { 0 };
-                pieces.push(Piece { offset, end, good: false, batch: due, known: false });
-                return pieces;
+                add(Piece { offset, end, good: false, batch: due, known: false });
+                return;
             }
         };
-        pieces.push(piece);
+        due = header.batch + u64::from(header.is_last());
+        let end = u64::from(header.offset) + header.frame_bytes();
+        add(Piece { offset: header.offset, end, good, batch: header.batch, known: true });
     }
 }
 
-fn end_of(pieces: &[Piece], length: u64) -> Tail {
-    let last_batch = pieces.iter().filter(|piece| piece.known).map(|piece| piece.batch).max().unwrap_or(0);
-    // The last piece is the end, and nothing follows it: there is always one.
-    let cut = pieces.iter().find(|piece| !piece.good && last_batch <= piece.batch);
-    let end = cut.map_or(SEGMENT_HEADER_BYTES as u32, |cut| cut.offset);
-    let before = pieces.iter().take_while(|piece| piece.offset < end);
-    let last_good = before.clone().filter(|piece| piece.known).map(|piece| piece.batch).max();
-    let unsure =
-        before.filter(|piece| piece.known && Some(piece.batch) == last_good).map(|piece| piece.offset);
-    let unsure_from = unsure.min().unwrap_or(end);
-    let written = pieces.iter().map(|piece| piece.end).max().unwrap_or(0).min(length);
-    let torn = (written > u64::from(end)).then_some((u64::from(end), written));
-    Tail { end, unsure_from, torn, last_batch }
+/// What of the pieces seen so far decides.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The bad ones, each with the offset at which the last known batch before it begins.
+    bad: Vec<(Piece, Option<u32>)>,
+    last_batch: u64,
+    last_batch_from: Option<u32>,
+    written: u64,
+}
+
+impl Seen {
+    fn add(&mut self, piece: Piece) {
+        if !piece.good {
+            // Of bad ones in one batch the first counts.
+            self.bad.push((piece, self.last_batch_from));
+        }
+        if piece.known && (piece.batch > self.last_batch || self.last_batch_from.is_none()) {
+            (self.last_batch, self.last_batch_from) = (piece.batch, Some(piece.offset));
+        }
+        self.written = self.written.max(piece.end);
+    }
+
+    fn tail(&self, length: u64) -> Tail {
+        // The last piece is the end, which is bad and which nothing follows: there is always one.
+        let cut = self.bad.iter().find(|(piece, _)| self.last_batch <= piece.batch);
+        let end = cut.map_or(SEGMENT_HEADER_BYTES as u32, |(piece, _)| piece.offset);
+        let unsure_from = cut.and_then(|(_, from)| *from).unwrap_or(end);
+        let written = self.written.min(length);
+        let torn = (written > u64::from(end)).then_some((u64::from(end), written));
+        Tail { end, unsure_from, torn, last_batch: self.last_batch }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn end_of(pieces: &[Piece], length: u64) -> Tail {
+        let mut seen = Seen::default();
+        pieces.iter().for_each(|piece| seen.add(*piece));
+        seen.tail(length)
+    }
 
     fn good(offset: u32, batch: u64) -> Piece {
         Piece { offset, end: u64::from(offset) + 100, good: true, batch, known: true }
