@@ -93,6 +93,9 @@ impl Core {
             _ => WillFate::Publish,
         };
         let client = self.detach(now, id, fate, effects);
+        if let Some(connection) = self.connections.get(id) {
+            connection.said_goodbye = true;
+        }
         self.begin_closing(id, client, EndReason::Disconnect, effects);
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     pub(crate) version: Version,
     /// Set when the connection stands in the list of those to write to.
     pub(crate) dirty: bool,
+    /// The client sent DISCONNECT.
+    pub(crate) said_goodbye: bool,
     /// Input was refused: the shell is told when it is wanted again.
     pub(crate) paused: bool,
     /// Whether failures may be explained to the client (3.1.2.11.7).
@@ -138,6 +140,7 @@ impl Connection {
             phase: Phase::Opened,
             version: Version::V311,
             dirty: false,
+            said_goodbye: false,
             paused: false,
             request_problem_information: true,
             organisation: OrganisationId::FIRST,

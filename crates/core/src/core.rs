@@ -208,6 +208,11 @@ impl Core {
         }
     }
 
+    /// Whether the client said DISCONNECT: it sends no more, so its socket can be closed at once.
+    pub fn said_goodbye(&mut self, connection: ConnectionId) -> bool {
+        self.connections.get(connection).is_some_and(|connection| connection.said_goodbye)
+    }
+
     /// The shell closed a connection that the core wanted closed.
     pub fn release(&mut self, connection: ConnectionId) {
         if let Some(mut connection) = self.connections.remove(connection) {

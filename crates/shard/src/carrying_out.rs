@@ -118,9 +118,12 @@ impl Shard {
     fn close_all(&mut self) {
         for id in std::mem::take(&mut self.effects.close) {
             self.write(id);
+            let said_goodbye = self.parts.core.said_goodbye(id);
             self.parts.core.release(id);
             let Some(socket) = self.sockets.get(id) else { continue };
-            let shut = socket.stream.shutdown(Shutdown::Write).is_ok();
+            // Nothing is on its way that a reset could answer.
+            let is_over = said_goodbye && !socket.unread;
+            let shut = !is_over && socket.stream.shutdown(Shutdown::Write).is_ok();
             if shut && !socket.read_closed && self.lingering.has_room() {
                 socket.lingering = true;
                 if !socket.ready {

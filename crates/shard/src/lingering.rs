@@ -2,7 +2,7 @@
 //!
 //! Closing a socket while the peer is still sending would make the kernel reset the connection and destroy what was just
 //! written, a DISCONNECT with its reason among it. So the sending side is shut down and what still arrives is thrown
-//! away until the peer closes too, for [`LINGER_MS`].
+//! away until the peer closes too, for [`LINGER_MS`]. A client that said DISCONNECT sends no more and is closed at once.
 //!
 //! A peer that has closed its sending side and does not take what it is owed would otherwise be one for ever: nothing is
 //! read from a client that does not read, so its end would never show, and without a Keep Alive nothing else ends it. It

@@ -76,3 +76,18 @@ fn a_half_closed_client_that_never_reads_ends_though_it_has_no_keep_alive() {
     drop((silent, publisher, watcher));
     broker.shut_down();
 }
+
+#[test]
+fn a_client_that_said_disconnect_holds_no_place_though_it_stays_open() {
+    for shards in [1, 2] {
+        let (broker, address) = start_with(shards, 1, |config| config.connections_per_address_max = 1);
+        let mut stays = connect_from(1, address);
+        assert!(is_served(&mut stays, b'a'));
+        stays.write_all(&[0xE0, 0]).unwrap();
+        assert!(is_closed(&mut stays));
+        let mut next = connect_from(1, address);
+        assert!(is_served(&mut next, b'b'));
+        drop((stays, next));
+        broker.shut_down();
+    }
+}
