@@ -31,6 +31,11 @@ impl Chain {
         quarantine: &mut Quarantine<'_>,
     ) -> Self {
         let mut links = Vec::new();
+        let known = manifest.map_or(0, |manifest| manifest.complete.segment());
+        if newest.map_or(0, |newest| newest.number) < known {
+            // The log once was longer than what is there.
+            quarantine.note(of_segment(known, Flaw::SegmentMissing));
+        }
         let mut at = newest.map(|newest| (newest, None));
         let oldest = manifest.map_or(Position::ZERO, |manifest| manifest.previous).segment();
         while let Some((found, end)) = at {

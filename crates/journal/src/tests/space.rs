@@ -230,6 +230,22 @@ fn without_a_manifest_everything_that_hangs_together_is_told() {
 }
 
 #[test]
+fn a_log_that_is_shorter_than_its_manifest_knows_is_damaged() {
+    let mut world = World::new();
+    let mut owner = world.stream(1);
+    world.journal.restored();
+    fill(&mut world, &mut owner);
+    checkpoint(&mut world, &mut [(&mut owner, "image")]);
+    for name in world.segments().into_iter().skip(1) {
+        world.disk.lose(&name);
+    }
+    let world = world.after_kill();
+    assert_eq!(world.report.damages[0].what, Flaw::SegmentMissing);
+    assert!(world.report.used_previous_checkpoint);
+    assert!(!world.heard.records.is_empty(), "what is left is told");
+}
+
+#[test]
 fn releases_of_a_failed_submission_wait_for_a_checkpoint() {
     let mut world = World::new();
     let mut owner = world.stream(1);
