@@ -210,12 +210,14 @@ impl Connection {
     pub(crate) fn wants_input(&self, outbound_bytes_max: usize) -> bool {
         match self.phase {
             Phase::Opened => true,
-            Phase::Connected => {
-                let held = self.extra.as_ref().map_or(0, |extra| extra.held.len());
-                self.outbound.len() < outbound_bytes_max && held < HELD_ACKNOWLEDGEMENTS_MAX
-            }
+            Phase::Connected => self.outbound.len() < outbound_bytes_max && !self.waits_for_durability(),
             Phase::Authenticating | Phase::Closing => false,
         }
+    }
+
+    /// Nothing is read from the client because of this server: it owes too many acknowledgements.
+    pub(crate) fn waits_for_durability(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.held.len() >= HELD_ACKNOWLEDGEMENTS_MAX)
     }
 }
 

@@ -21,6 +21,10 @@ impl Core {
         if !connection.is_connected() {
             return;
         }
+        if connection.waits_for_durability() {
+            // Whatever it says is not read: its silence is not its own.
+            connection.heard(now);
+        }
         let deadline = connection.heard_ms + keep_alive_ms(connection.keep_alive_secs);
         if deadline > now.mono_ms {
             // Every packet moves the deadline; the timer is only moved when it fires.

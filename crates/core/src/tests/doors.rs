@@ -109,6 +109,30 @@ fn a_large_packet_over_a_slow_line_keeps_its_client_alive() {
 }
 
 #[test]
+fn a_client_from_which_nothing_is_read_until_the_journal_goes_on_is_not_taken_for_silent() {
+    let mut world = World::new(1);
+    let durable = ConnectOptions { clean: false, ..v3() };
+    world.connect("s", &durable);
+    world.subscribe("s", &[("t", qos(QoS::AtLeastOnce))]);
+    for name in ["p", "idle"] {
+        world.connect(name, &ConnectOptions { keep_alive: 10, ..v3() });
+    }
+    world.journal_stalls();
+    world.publish("p", "t", b"m", QoS::ExactlyOnce);
+    for _ in 0..20_000 {
+        // Behind the PUBREC that is held.
+        world.send_bytes("p", &[0x62, 2, 0, 9]);
+    }
+    assert!(!world.wants_input("p"));
+    world.advance_secs(60);
+    assert!(world.is_open("p") && !world.is_open("idle"));
+    world.journal_goes_on();
+    assert!(world.wants_input("p"));
+    world.advance_secs(30);
+    assert!(!world.is_open("p"), "from then on it has to be heard");
+}
+
+#[test]
 fn user_properties_are_bounded_in_every_packet_that_can_have_them() {
     let limits = Limits { user_properties_max: 3, ..Limits::default() };
     let id = PacketIdentifier::new(1).unwrap();
