@@ -40,6 +40,7 @@ mod replaying;
 mod retained;
 mod route;
 mod routes;
+mod send;
 mod session;
 mod shards;
 mod subscribe;
