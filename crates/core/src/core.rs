@@ -58,6 +58,8 @@ pub(crate) enum Timer {
     SessionExpiry(OrganisationId, SessionId, u32),
     /// The Will Delay Interval is over.
     Will(OrganisationId, SessionId, u32),
+    /// A client of 3.x was held long enough for something that cannot be made durable.
+    Held(ConnectionId),
     /// A retained message may be expired.
     Retained(OrganisationId, NodeId, NonZeroU32),
 }
@@ -147,6 +149,10 @@ impl Core {
             Input::Persisted { up_to } => {
                 self.on_persisted(now, up_to, effects);
                 self.pay_receipts(up_to, effects);
+            }
+            Input::NotPersisted { up_to, reason } => {
+                self.on_not_persisted(now, up_to, reason, effects);
+                self.deny_receipts(up_to, reason, effects);
             }
             Input::Opened { connection, peer } => {
                 self.connections.open(connection, peer, now.mono_ms);
@@ -305,6 +311,7 @@ impl Core {
         for timer in due.drain(..) {
             match timer {
                 Timer::Connect(connection) => self.on_connect_timeout(now, connection, effects),
+                Timer::Held(connection) => self.end_not_durable(now, connection, None, effects),
                 Timer::KeepAlive(connection) => self.on_keep_alive_timer(now, connection, effects),
                 Timer::SessionExpiry(organisation, session, absence) => {
                     self.on_session_expiry(now, organisation, session, absence, effects);

@@ -111,7 +111,7 @@ impl Core {
         }
     }
 
-    fn release_held(&mut self, now: Now, id: ConnectionId, effects: &mut Effects) {
+    pub(crate) fn release_held(&mut self, now: Now, id: ConnectionId, effects: &mut Effects) {
         while let Some(connection) = self.connections.get(id)
             && let Some(extra) = connection.extra.as_mut()
             && let Some(held) = extra.held.front()

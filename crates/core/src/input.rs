@@ -62,6 +62,13 @@ pub enum Input<'a> {
         /// The highest ticket that is durable.
         up_to: Ticket,
     },
+    /// The journal could not write what it was given up to here. Whether it is on the disk is unknown.
+    NotPersisted {
+        /// The highest ticket that this is so for.
+        up_to: Ticket,
+        /// What 5.0 clients are told: 0x97 when there is no space, 0x80 for other reasons.
+        reason: ReasonCode,
+    },
     /// What another shard sent.
     FromShard {
         /// Which shard.

@@ -3,6 +3,9 @@
 /// The named bounds. One value is shared by all organisations until they bring their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// Milliseconds that a client of 3.1 or 3.1.1 is held without acknowledgement when its message cannot be written to
+    /// the disk. At the bound: closed. Those versions have no other way to say no.
+    pub held_ms: u64,
     /// Milliseconds from accepting a connection to its CONNECT. At the bound: closed. Without it, silent
     /// connections would collect.
     pub connect_timeout_ms: u64,
@@ -82,6 +85,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            held_ms: 10_000,
             connect_timeout_ms: 10_000,
             packet_bytes_before_connect_max: 64 * 1024,
             packet_bytes_max: 10 * 1024 * 1024,

@@ -1,5 +1,7 @@
 //! What other shards say, and what this one does about it.
 
+use tidegate_mqtt::ReasonCode;
+
 use crate::core::Core;
 use crate::effects::Effects;
 use crate::group::GroupKey;
@@ -42,6 +44,7 @@ impl Core {
                 own.groups.leave(own.routes.change(), key, from, *session);
             }
             ShardMessage::Receipt(address) => self.on_receipt(now, *address, effects),
+            ShardMessage::Denied(address, reason) => self.on_denied(now, *address, *reason, effects),
             ShardMessage::Walk { organisation, session, walk } => {
                 let (organisation, session) = (*organisation, *session);
                 let mut visits = VISITS_MAX;
@@ -86,6 +89,16 @@ impl Core {
         {
             self.receipts_owed.pop_front();
             effects.to(address.shard).push(ShardMessage::Receipt(address));
+        }
+    }
+
+    /// The journal has failed up to a ticket: other shards' publishers must not be told that all is well.
+    pub(crate) fn deny_receipts(&mut self, up_to: Ticket, reason: ReasonCode, effects: &mut Effects) {
+        while let Some(&(ticket, address)) = self.receipts_owed.front()
+            && ticket <= up_to
+        {
+            self.receipts_owed.pop_front();
+            effects.to(address.shard).push(ShardMessage::Denied(address, reason));
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tidegate_mqtt::QoS;
+use tidegate_mqtt::{QoS, ReasonCode};
 use tidegate_observe::Counters;
 
 use crate::group::{GroupKey, Member};
@@ -145,6 +145,8 @@ pub(crate) enum ShardMessage {
     Leave { organisation: OrganisationId, filter: Box<str>, share_name: Box<str>, session: SessionId },
     /// The copy that a held acknowledgement waits for is durable.
     Receipt(ReceiptAddress),
+    /// It cannot be made durable.
+    Denied(ReceiptAddress, ReasonCode),
     /// Look for retained messages: begin a walk, or go on with one.
     Walk { organisation: OrganisationId, session: SessionId, walk: WalkOrder },
     /// The answer to `Walk`.

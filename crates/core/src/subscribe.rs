@@ -36,6 +36,18 @@ pub(crate) struct Barriers {
     waiting: VecDeque<WaitingSubAck>,
 }
 
+impl Barriers {
+    /// Takes out the SUBACKs whose subscriptions cannot be made durable; whose they are.
+    pub(crate) fn take_failed(&mut self, up_to: Ticket) -> Vec<ConnectionId> {
+        let failed = |waiting: &WaitingSubAck| waiting.ticket.is_some_and(|ticket| ticket <= up_to);
+        let connections =
+            self.waiting.iter().filter(|waiting| failed(waiting)).map(|waiting| waiting.connection);
+        let connections = connections.collect();
+        self.waiting.retain(|waiting| !failed(waiting));
+        connections
+    }
+}
+
 struct WaitingSubAck {
     barrier: u64,
     connection: ConnectionId,

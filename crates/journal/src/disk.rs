@@ -110,7 +110,7 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
 }
 
 /// Held while it lives.
-pub trait Lock: Send + fmt::Debug {}
+pub trait Lock: Send + Sync + fmt::Debug {}
 
 /// Why a lock was not given.
 #[derive(Debug)]

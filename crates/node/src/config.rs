@@ -34,12 +34,25 @@ pub struct Config {
     pub listeners: Vec<SocketAddr>,
     /// `[log]`
     pub log: Log,
+    /// `journal.level`
+    pub journal_level: JournalLevel,
     /// `sys.interval_secs`, where 0 is off.
     pub sys_interval_secs: u32,
     /// `shutdown.grace_secs`
     pub shutdown_grace_secs: u32,
     /// `[limits]`
     pub limits: Limits,
+}
+
+/// What a client's acknowledgement means for its message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JournalLevel {
+    /// It is on the disk.
+    Fsync,
+    /// The operating system has it.
+    Os,
+    /// The process has it.
+    Memory,
 }
 
 /// `[log]`
@@ -129,6 +142,7 @@ impl Config {
             allow_anonymous_beyond_loopback: false,
             listeners: Vec::new(),
             log: Log { level: LogLevel::Error, format: LogFormat::Text },
+            journal_level: JournalLevel::Memory,
             sys_interval_secs: 0,
             shutdown_grace_secs: 0,
             limits: Limits {

@@ -1,7 +1,8 @@
 //! The data directory: there, a directory, ours to write, and closed to others when we made it.
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::ErrorKind;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -37,6 +38,38 @@ pub fn prepare(path: &Path) -> Result<DataDirectory, Refusal> {
     Ok(DataDirectory { created, open_to_others: mode & !MODE & 0o777 != 0 })
 }
 
+/// The number that makes hashes unpredictable for peers. It belongs to the data: what is written down refers to hashes
+/// under it.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn seed(path: &Path) -> Result<u64, Refusal> {
+    let file = path.join(SEED_FILE);
+    match fs::read_to_string(&file) {
+        Ok(text) => u64::from_str_radix(text.trim(), 16)
+            .map_err(|_| refusal(path, &format!("has a {SEED_FILE} file that holds no hexadecimal number"))),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            // The standard library seeds its hash maps from the operating system's randomness.
+            let seed = RandomState::new().hash_one(std::process::id());
+            let made = write_new(&file, &format!("{seed:016x}\n"));
+            made.map_err(|error| refusal(path, &format!("cannot be written to: {}", reason(&error))))?;
+            Ok(seed)
+        }
+        Err(error) => Err(refusal(path, &format!("cannot be read: {}", reason(&error)))),
+    }
+}
+
+/// Whole or not at all, whatever happens meanwhile.
+fn write_new(file: &Path, text: &str) -> io::Result<()> {
+    let unfinished = file.with_extension("new");
+    let mut written =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    written.write_all(text.as_bytes())?;
+    written.sync_all()?;
+    fs::rename(&unfinished, file)?;
+    fs::File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
 /// Rights alone do not tell: the file system may be read-only, or full. So a file is made and taken away again.
 fn writable(path: &Path) -> Result<(), Refusal> {
     let probe = path.join(format!(".writable-{}", std::process::id()));
@@ -55,6 +88,8 @@ fn refusal(path: &Path, what: &str) -> Refusal {
     }
 }
 
+/// In the data directory.
+const SEED_FILE: &str = "seed";
 /// Its user only.
 const MODE: u32 = 0o700;
 

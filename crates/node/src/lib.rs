@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod data_dir;
+pub mod journal;
 pub mod limits;
 pub mod logging;
 pub mod net;

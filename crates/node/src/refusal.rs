@@ -37,13 +37,15 @@ pub enum Code {
     CannotListen,
     /// The data directory cannot be used.
     DataDirectory,
+    /// The journal in the data directory cannot be opened.
+    Journal,
     /// Something the program needs from the operating system was denied.
     OperatingSystem,
 }
 
 impl Code {
     /// Every code, in the order of the catalogue.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::FileUnreadable,
         Self::FileNotUtf8,
         Self::FileTooLarge,
@@ -58,6 +60,7 @@ impl Code {
         Self::AddressTaken,
         Self::CannotListen,
         Self::DataDirectory,
+        Self::Journal,
         Self::OperatingSystem,
     ];
 
@@ -80,6 +83,7 @@ impl Code {
             Self::AddressTaken => ("N0201", "the address of a listener is taken"),
             Self::CannotListen => ("N0202", "the address of a listener cannot be used"),
             Self::DataDirectory => ("N0203", "the data directory cannot be used"),
+            Self::Journal => ("N0204", "the journal cannot be opened"),
             Self::OperatingSystem => ("N0204", "the operating system denied something the program needs"),
         }
     }

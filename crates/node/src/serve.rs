@@ -1,14 +1,13 @@
 //! `tidegate serve`: the order in which the broker starts and stops. No logic of its own.
 //!
-//! Log → descriptors → data directory → listeners → broker → welcome → signals until one asks to stop.
+//! Log → descriptors → data directory → listeners → journal → broker → welcome → signals until one asks to stop.
 
-use std::hash::{BuildHasher, RandomState};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
-use tidegate_shard::{Anonymous, Broker, BrokerConfig};
+use tidegate_shard::{Anonymous, Broker, BrokerConfig, OpenedJournal};
 
 use crate::config::load::reason;
 use crate::config::reload::Reloader;
@@ -17,7 +16,7 @@ use crate::limits::descriptors;
 use crate::logging::{self, Logging};
 use crate::refusal::{Code, Place, Refusal, Refusals};
 use crate::signals::{self, Request};
-use crate::{data_dir, net, terminal, welcome};
+use crate::{data_dir, journal, net, terminal, welcome};
 
 /// Serves until a signal asks to stop. 0 after a stop in good order, 1 when the broker could not start or go on.
 pub fn run(config: Config, reloader: &Reloader) -> ExitCode {
@@ -37,6 +36,8 @@ const REQUESTS_MAX: usize = 8;
 struct Prepared {
     logging: Logging,
     listeners: Vec<TcpListener>,
+    seed: u64,
+    journal: Option<OpenedJournal>,
 }
 
 fn prepare(config: &Config) -> Result<Prepared, Refusals> {
@@ -47,13 +48,16 @@ fn prepare(config: &Config) -> Result<Prepared, Refusals> {
     if data.open_to_others {
         tracing::warn!(path = %config.data_dir.display(), "other users may read the data directory; chmod 700 closes it");
     }
+    let seed = data_dir::seed(&config.data_dir)?;
     let listeners = net::listen::listen(&config.listeners)?;
-    Ok(Prepared { logging, listeners })
+    // After the listeners: a second broker on the same data usually wants the same ports, which says more.
+    let journal = journal::open(config, seed)?;
+    Ok(Prepared { logging, listeners, seed, journal })
 }
 
 /// From the first client to the last.
 fn serve(mut config: Config, reloader: &Reloader, prepared: Prepared) -> ExitCode {
-    let Prepared { logging, listeners } = prepared;
+    let Prepared { logging, listeners, seed, journal } = prepared;
     let listening: Vec<SocketAddr> =
         listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let (sender, requests) = sync_channel(REQUESTS_MAX);
@@ -65,7 +69,7 @@ fn serve(mut config: Config, reloader: &Reloader, prepared: Prepared) -> ExitCod
     let watch = signals::watch(move |request| {
         let _ = sender.try_send(request);
     });
-    let broker_config = broker_config(&config, listeners, on_panic);
+    let broker_config = BrokerConfig { journal, seed, ..broker_config(&config, listeners, on_panic) };
     let started = watch.and_then(|watch| Ok((watch, Broker::start(broker_config)?)));
     let (_watch, broker) = match started {
         Ok(started) => started,
@@ -137,8 +141,8 @@ fn broker_config(
         connections_max: config.limits.connections_max as usize,
         connections_per_address_max: config.limits.connections_per_address_max as usize,
         shutdown_grace_secs: config.shutdown_grace_secs,
-        // The standard library seeds its hash maps from the operating system's randomness.
-        seed: RandomState::new().hash_one(std::process::id()),
+        journal: None,
+        seed: 0,
         on_panic,
     }
 }

@@ -25,6 +25,8 @@ pub enum EndReason {
     Violation(&'static str),
     /// The server refused the CONNECT: why.
     Refused(&'static str),
+    /// What the client was owed an acknowledgement for cannot be written to the disk.
+    NotDurable,
 }
 
 impl fmt::Display for EndReason {
@@ -39,6 +41,9 @@ impl fmt::Display for EndReason {
             EndReason::ShuttingDown => f.write_str("server is shutting down"),
             EndReason::Violation(what) => write!(f, "protocol violation: {what}"),
             EndReason::Refused(why) => write!(f, "refused: {why}"),
+            EndReason::NotDurable => {
+                f.write_str("the server's disk takes nothing, so nothing can be acknowledged")
+            }
         }
     }
 }

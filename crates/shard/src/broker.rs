@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use mio::{Poll, Waker};
-use tidegate_core::{Core, CoreConfig, Limits, ShardId, SharedUsage};
+use tidegate_core::{Core, CoreConfig, Limits, Restored, ShardId, SharedUsage};
+use tidegate_journal::Journal;
 
 use crate::acceptor::Acceptor;
 use crate::authenticate::Authenticate;
 use crate::clock::Clock;
 use crate::doorkeeper::Doorkeeper;
+use crate::journaling::Journaling;
 use crate::mailbox::{Mail, Mailbox};
+use crate::opening::OpenedJournal;
 use crate::shard::{Shard, ShardParts, WAKER};
 
 /// What a broker is made of.
@@ -33,7 +36,9 @@ pub struct BrokerConfig {
     pub connections_per_address_max: usize,
     /// Seconds that clients have to take their last packets when the broker stops.
     pub shutdown_grace_secs: u32,
-    /// Unpredictable for peers: seeds hashes and assigned Client Identifiers.
+    /// What was there before, and where everything durable goes; `None` keeps nothing beyond the process.
+    pub journal: Option<OpenedJournal>,
+    /// Unpredictable for peers, and the same for all starts on one journal: seeds hashes and assigned Client Identifiers.
     pub seed: u64,
     /// Called when a shard ends in a panic, which is a defect: the others would wait for it for ever, so whoever
     /// runs the broker should end it in good order.
@@ -55,6 +60,8 @@ impl Drop for PanicAlarm {
 pub struct Broker {
     mailboxes: Vec<Arc<Mailbox>>,
     threads: Vec<JoinHandle<()>>,
+    /// Dropped when the threads have ended: then what they wrote last is finished.
+    journal: Option<Arc<Journal>>,
 }
 
 impl Broker {
@@ -76,7 +83,12 @@ impl Broker {
             polls.push(poll);
         }
         let usage = SharedUsage::default();
-        let mut threads = Vec::new();
+        let (journal, mut restored) = match config.journal {
+            Some(opened) => (Some(opened.journal), opened.restored),
+            None => (None, Vec::new()),
+        };
+        restored.resize_with(shards, Default::default);
+        let mut all = Vec::new();
         for (index, poll) in polls.into_iter().enumerate() {
             let core = Core::new(CoreConfig {
                 shard: ShardId(index as u8),
@@ -85,9 +97,11 @@ impl Broker {
                 usage: usage.clone(),
                 seed: config.seed,
                 started: clock.now(),
-                records: false,
+                records: journal.is_some(),
             });
-            let shard = Shard::new(ShardParts {
+            let journaling =
+                journal.as_ref().map(|journal| Journaling::new(journal, index, &mailboxes[index]));
+            let parts = ShardParts {
                 index,
                 poll,
                 core,
@@ -98,7 +112,12 @@ impl Broker {
                 doorkeeper: Arc::clone(&doorkeeper),
                 sys_interval_ms: u64::from(config.sys_interval_secs) * 1000,
                 shutdown_grace_ms: u64::from(config.shutdown_grace_secs) * 1000,
-            })?;
+            };
+            all.push(Shard::new(parts, journaling)?);
+        }
+        restore(&mut all, restored);
+        let mut threads = Vec::new();
+        for (index, shard) in all.into_iter().enumerate() {
             let thread = std::thread::Builder::new().name(format!("shard-{index}"));
             let alarm = PanicAlarm(Arc::clone(&config.on_panic));
             threads.push(thread.spawn(move || {
@@ -106,7 +125,7 @@ impl Broker {
                 shard.run();
             })?);
         }
-        Ok(Broker { mailboxes, threads })
+        Ok(Broker { mailboxes, threads, journal })
     }
 
     /// New bounds for everything that happens from now on.
@@ -126,5 +145,20 @@ impl Broker {
                 tracing::error!("a shard ended in a panic; please report it with the log above");
             }
         }
+        drop(self.journal);
     }
+}
+
+/// Gives every shard what was there before a restart, and lets them tell each other, before any client is let in.
+fn restore(shards: &mut [Shard], restored: Vec<Restored>) {
+    for (shard, restored) in shards.iter_mut().zip(restored) {
+        shard.restore(restored);
+    }
+    settle(shards);
+    shards.iter_mut().for_each(Shard::publish_restored_wills);
+    settle(shards);
+}
+
+fn settle(shards: &mut [Shard]) {
+    while shards.iter_mut().fold(false, |any, shard| shard.settle() || any) {}
 }

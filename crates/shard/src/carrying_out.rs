@@ -12,14 +12,12 @@ use crate::shard::{Shard, end_reason};
 impl Shard {
     /// Carries out what the core wants, until it wants nothing more in this turn.
     pub(crate) fn carry_out(&mut self) {
+        self.continue_checkpoint();
         for _ in 0..ROUNDS_PER_TURN {
             self.authenticate();
             self.hand_over();
-            // Sessions and retained messages live in memory: what is to be durable is so at once. The journal
-            // answers here when there is one.
-            if let Some(up_to) = self.effects.persist.take() {
-                self.handle(Input::Persisted { up_to });
-            }
+            // Before anything else leaves: while the disk works, the sockets are written.
+            self.submit();
             for id in std::mem::take(&mut self.effects.resume) {
                 // Usually the last read has shown that nothing is left.
                 if let Some(socket) = self.sockets.get(id)
@@ -36,6 +34,8 @@ impl Shard {
                 break;
             }
         }
+        // Another shard may write about what it learns from this one: the log must have it in this order.
+        self.submit();
         self.send_mail();
         self.log_facts();
     }

@@ -14,11 +14,15 @@ mod carrying_out;
 mod clock;
 mod deadlines;
 mod doorkeeper;
+mod journaling;
 mod lingering;
 mod mailbox;
+mod opening;
 mod reading;
 mod shard;
 mod sockets;
 
 pub use authenticate::{Anonymous, Answer, Authenticate, Reply};
 pub use broker::{Broker, BrokerConfig};
+pub use opening::{OpenedJournal, open_journal};
+pub use tidegate_journal::{Level, OpenError};

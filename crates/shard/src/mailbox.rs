@@ -10,6 +10,7 @@ use mio::net::TcpStream;
 use tidegate_core::{Batch, Handoff, Limits, ShardId};
 
 use crate::authenticate::Answer;
+use crate::journaling::News;
 
 /// One piece of mail.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) enum Mail {
     HandedOver { stream: TcpStream, peer: SocketAddr, handoff: Box<Handoff> },
     /// Somebody who knows credentials has decided.
     Authenticated(Answer),
+    /// The journal has something to say.
+    Journal(News),
     /// The configuration was read again.
     Limits(Box<Limits>),
     /// End all connections, then the thread.

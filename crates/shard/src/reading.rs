@@ -6,6 +6,7 @@ use mio::{Events, Token};
 use tidegate_core::{ConnectionId, Input};
 use tidegate_observe::EndReason;
 
+use crate::journaling::Journaling;
 use crate::shard::{FIRST_LISTENER, Shard, WAKER, end_reason};
 
 impl Shard {
@@ -45,13 +46,15 @@ impl Shard {
     /// Nobody knows before reading whether it is a PUBLISH, so reading stops as a whole, acknowledgements and pings
     /// included. That is short: a shard takes all its mail at the beginning of each turn, whatever it reads, so the
     /// pause ends with the next turn of the shard that is behind, and two shards cannot wait for each other.
-    pub(crate) fn others_are_full(&self) -> bool {
-        self.parts.mailboxes.len() > 1 && self.parts.mailboxes.iter().any(|mailbox| mailbox.is_full())
+    pub(crate) fn may_not_read(&self) -> bool {
+        let others_are_full =
+            self.parts.mailboxes.len() > 1 && self.parts.mailboxes.iter().any(|mailbox| mailbox.is_full());
+        others_are_full || self.journaling.as_ref().is_some_and(Journaling::is_full)
     }
 
     /// One read for each ready socket; those that may have more stay in the list.
     pub(crate) fn read_ready(&mut self) {
-        if self.others_are_full() {
+        if self.may_not_read() {
             return;
         }
         let mut reading = std::mem::take(&mut self.reading);

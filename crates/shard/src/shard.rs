@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
-use tidegate_core::{ConnectionId, Core, Effects, Input, Now};
+use tidegate_core::{ConnectionId, Core, Effects, Input, Now, Restored};
 use tidegate_observe::{EndReason, Throttle};
 
 use crate::acceptor::Acceptor;
 use crate::authenticate::Authenticate;
 use crate::clock::Clock;
 use crate::doorkeeper::Doorkeeper;
+use crate::journaling::Journaling;
 use crate::lingering::Lingering;
 use crate::mailbox::{Mail, Mailbox};
 use crate::sockets::Sockets;
@@ -38,6 +39,8 @@ pub(crate) struct Shard {
     pub(crate) sockets: Sockets,
     pub(crate) lingering: Lingering,
     pub(crate) effects: Effects,
+    /// `None`: nothing is written down.
+    pub(crate) journaling: Option<Journaling>,
     pub(crate) now: Now,
     /// Slots to read from: the kernel said so, or the last read filled the buffer.
     pub(crate) ready: Vec<u32>,
@@ -55,7 +58,7 @@ pub(crate) const WAKER: Token = Token(usize::MAX);
 pub(crate) const FIRST_LISTENER: usize = usize::MAX / 2;
 
 impl Shard {
-    pub(crate) fn new(mut parts: ShardParts) -> io::Result<Self> {
+    pub(crate) fn new(mut parts: ShardParts, journaling: Option<Journaling>) -> io::Result<Self> {
         if let Some(acceptor) = &mut parts.acceptor {
             acceptor.register(parts.poll.registry(), FIRST_LISTENER)?;
         }
@@ -64,6 +67,7 @@ impl Shard {
         Ok(Self {
             effects: Effects::new(parts.mailboxes.len()),
             next_sys_ms: publishes_sys.then_some(now.mono_ms),
+            journaling,
             parts,
             sockets: Sockets::default(),
             lingering: Lingering::new(),
@@ -104,12 +108,12 @@ impl Shard {
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let mailbox = &self.parts.mailboxes[self.parts.index];
         let accepting = self.parts.acceptor.as_ref().is_some_and(Acceptor::is_ready);
-        let busy = !self.ready.is_empty() || self.has_effects() || accepting;
+        let busy = !self.ready.is_empty() || self.has_effects() || accepting || self.is_in_checkpoint();
         let may_sleep = !busy && mailbox.begin_sleep();
         let timeout = match may_sleep {
             true => self.until_deadline(),
-            // Others have too much unread from this shard: give them a moment instead of turning in circles.
-            false if self.others_are_full() => Some(Duration::from_millis(1)),
+            // Others, or the disk, have too much unread from this shard: give them a moment instead of turning in circles.
+            false if self.may_not_read() => Some(Duration::from_millis(1)),
             false => Some(Duration::ZERO),
         };
         let result = match self.parts.poll.poll(events, timeout) {
@@ -136,13 +140,35 @@ impl Shard {
         Some(Duration::from_millis(next.saturating_sub(now.mono_ms)))
     }
 
-    fn read_mail(&mut self) {
+    /// Takes over what was there before a restart. To be called for every shard before [`Shard::settle`].
+    pub(crate) fn restore(&mut self, restored: Restored) {
+        self.parts.core.restore(self.now, restored, &mut self.effects);
+        self.carry_out();
+    }
+
+    /// Reads what other shards sent and answers, before there is a thread for it. Whether there was anything.
+    pub(crate) fn settle(&mut self) -> bool {
+        let had_mail = self.read_mail();
+        self.carry_out();
+        had_mail
+    }
+
+    /// Every shard knows what the others want: Wills that a crash held up may be published.
+    pub(crate) fn publish_restored_wills(&mut self) {
+        self.parts.core.publish_restored_wills(self.now, &mut self.effects);
+        self.carry_out();
+    }
+
+    /// Whether there was any.
+    fn read_mail(&mut self) -> bool {
         let mut mail = std::mem::take(&mut self.mail);
         self.parts.mailboxes[self.parts.index].take(&mut mail);
+        let any = !mail.is_empty();
         for piece in mail.drain(..) {
             self.on_mail(piece);
         }
         self.mail = mail;
+        any
     }
 
     fn on_mail(&mut self, mail: Mail) {
@@ -162,6 +188,7 @@ impl Shard {
                 }
             }
             Mail::Authenticated(answer) => self.on_answer(answer),
+            Mail::Journal(news) => self.on_news(news),
             Mail::Limits(limits) => self.parts.core.set_limits(*limits),
             Mail::ShutDown => {
                 if let Some(acceptor) = &mut self.parts.acceptor {

@@ -9,7 +9,7 @@ mod limits;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::key::{Field, Key, Number, Reload};
-use super::{LogFormat, LogLevel, SHARDS_MAX};
+use super::{JournalLevel, LogFormat, LogLevel, SHARDS_MAX};
 
 /// Every key, in the order in which they are shown.
 pub fn all() -> impl Iterator<Item = &'static Key> + Clone {
@@ -28,6 +28,11 @@ pub fn sections() -> impl Iterator<Item = (&'static str, &'static str)> + Clone 
 
 const SECTIONS: &[(&str, &str)] = &[
     ("log", "What is written about the broker's work. Messages go to standard error."),
+    (
+        "journal",
+        "What is written to the disk so that it outlives the process: sessions that outlive their connection, what \
+      waits for them, retained messages and Wills.",
+    ),
     ("sys", "The broker's own figures as topics below `$SYS/broker/`."),
     ("shutdown", "How the broker ends."),
     (
@@ -108,6 +113,19 @@ const KEYS: &[Key] = &[
         reload: Reload::AtRestart,
     },
     Key {
+        name: "journal.level",
+        field: Field::Choice {
+            words: &["fsync", "os", "memory"],
+            set: |c, index| c.journal_level = JOURNAL_LEVELS[index],
+            get: |c| JOURNAL_LEVELS.iter().position(|level| *level == c.journal_level).unwrap_or_default(),
+            default: 0,
+        },
+        doc: "What an acknowledgement promises: `fsync`, the message is on the disk and survives a power cut; `os`, it \
+              survives the end of the process, not a power cut; `memory`, nothing is written.",
+        at_bound: None,
+        reload: Reload::AtRestart,
+    },
+    Key {
         name: "sys.interval_secs",
         field: Field::Number {
             at: Number::U32(|c| &mut c.sys_interval_secs),
@@ -135,6 +153,7 @@ const KEYS: &[Key] = &[
 
 const LEVELS: [LogLevel; 5] =
     [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+const JOURNAL_LEVELS: [JournalLevel; 3] = [JournalLevel::Fsync, JournalLevel::Os, JournalLevel::Memory];
 const FORMATS: [LogFormat; 2] = [LogFormat::Text, LogFormat::Json];
 
 #[cfg(test)]

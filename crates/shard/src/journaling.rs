@@ -1,0 +1,248 @@
+//! One shard's side of the journal: a turn's records go out as one submission, and what became of them comes back as mail.
+//!
+//! After a failure the journal and the shard may disagree about what is on the disk. Until images of everything that the
+//! shard owns are durable, every later success counts as a failure: nobody hears of a success that a crash could undo.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+use tidegate_core::{Input, ReasonCode, Records, Ticket};
+use tidegate_journal as journal;
+use tidegate_journal::{Appender, Failure, Health, Journal, Kind, Offer, Outcome, Round};
+
+use crate::mailbox::{Mail, Mailbox};
+use crate::shard::Shard;
+
+/// What the journal says to a shard.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// How submissions ended.
+    Committed(Vec<Outcome>),
+    /// Everything is to be written as images.
+    Checkpoint(Round),
+    /// Copies of messages may be written again. This shard has none that stand alone.
+    Survey(u64),
+}
+
+/// The journal's hand of one shard.
+pub(crate) struct Journaling {
+    journal: Weak<Journal>,
+    appender: Appender,
+    /// Submissions under way, each with what is durable in the core's order when it is.
+    under_way: VecDeque<(journal::Ticket, Option<Ticket>)>,
+    /// The checkpoint that is being written.
+    round: Option<Round>,
+    /// The one whose last piece goes out with the next submission.
+    ended: Option<Round>,
+    /// The last that was asked for.
+    last_round: Round,
+    trust: Trust,
+}
+
+/// Whether a success of the journal is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    /// All that this shard owns is on the disk when the journal says so.
+    Full,
+    /// Something was lost on the way, before or in this round: only a later one makes it good.
+    Lost(Round),
+    /// It was written anew, as part of this submission and those before.
+    Regained(journal::Ticket),
+}
+
+/// Brings the journal's words into a shard's mailbox.
+struct Ear(Arc<Mailbox>);
+
+impl journal::Listener for Ear {
+    fn committed(&self, outcomes: &[Outcome]) {
+        self.0.send(Mail::Journal(News::Committed(outcomes.to_vec())));
+    }
+
+    fn fetched(&self, _: &mut Vec<journal::Answer>) {}
+
+    fn checkpoint(&self, round: Round) {
+        self.0.send(Mail::Journal(News::Checkpoint(round)));
+    }
+
+    fn survey(&self, offer: Offer) {
+        self.0.send(Mail::Journal(News::Survey(offer.number)));
+    }
+
+    fn health(&self, health: Health) {
+        match health {
+            Health::Good => {
+                tracing::info!("the journal is written again; everything is acknowledged as usual")
+            }
+            Health::NearlyFull => {
+                tracing::error!(
+                    "the disk of the journal is nearly full: soon nothing durable can be acknowledged; make room"
+                );
+            }
+            Health::Failing(failure) => {
+                tracing::error!(
+                    "the journal cannot be written: {failure}. QoS 0 goes on; what must be durable is not acknowledged \
+                     until it can be written again, which is tried without further action"
+                );
+            }
+        }
+    }
+}
+
+impl Journaling {
+    pub(crate) fn new(journal: &Arc<Journal>, index: usize, mailbox: &Arc<Mailbox>) -> Self {
+        let stream = journal::Stream(u16::try_from(index).unwrap_or(u16::MAX));
+        Self {
+            journal: Arc::downgrade(journal),
+            appender: journal.appender(stream, Arc::new(Ear(Arc::clone(mailbox)))),
+            under_way: VecDeque::new(),
+            round: None,
+            ended: None,
+            last_round: Round(0),
+            trust: Trust::Full,
+        }
+    }
+
+    /// So much waits for the disk that no more should be taken on.
+    pub(crate) fn is_full(&self) -> bool {
+        self.appender.is_full()
+    }
+
+    /// Hands over a turn's records. `up_to` comes back at once when nothing has to be waited for.
+    fn submit(&mut self, records: &mut Records, up_to: Option<Ticket>) -> Option<Ticket> {
+        for record in records.iter() {
+            if self.appender.push(Kind::State, record).is_err() {
+                // Full: the rest of the turn is a submission of its own.
+                self.submit_open(None);
+                if let Err(error) = self.appender.push(Kind::State, record) {
+                    tracing::error!("a record of {} bytes is not written: {error}", record.len());
+                    self.lose_trust();
+                }
+            }
+        }
+        records.clear();
+        let ended = self.ended.take();
+        if let Some(round) = ended {
+            self.appender.checkpointed(round);
+        }
+        let at_once = match (self.submit_open(up_to), self.under_way.back_mut()) {
+            (true, _) => None,
+            (false, Some((_, last))) => {
+                *last = up_to.or(*last);
+                None
+            }
+            (false, None) => up_to,
+        };
+        if let Some(round) = ended {
+            self.regain_trust(round);
+        }
+        at_once
+    }
+
+    /// Whether there was anything to submit.
+    fn submit_open(&mut self, up_to: Option<Ticket>) -> bool {
+        let ticket = self.appender.submit();
+        self.under_way.extend(ticket.map(|ticket| (ticket, up_to)));
+        ticket.is_some()
+    }
+
+    /// The images of a round are on their way, the last of them in the newest submission.
+    fn regain_trust(&mut self, round: Round) {
+        let Trust::Lost(spoiled) = self.trust else { return };
+        if round <= spoiled {
+            self.journal.upgrade().into_iter().for_each(|journal| journal.request_checkpoint());
+            return;
+        }
+        self.trust = self.under_way.back().map_or(Trust::Full, |&(ticket, _)| Trust::Regained(ticket));
+    }
+
+    /// What a submission's end means for the core's order, if anything waits for it.
+    fn end(&mut self, outcome: Outcome) -> Option<(Ticket, Result<(), ReasonCode>)> {
+        let (ticket, up_to) = self.under_way.pop_front()?;
+        debug_assert_eq!(ticket, outcome.ticket, "outcomes come in the order of tickets");
+        let result = match outcome.result {
+            Err(failure) => {
+                self.lose_trust();
+                Err(reason(failure))
+            }
+            Ok(_) if self.trust == Trust::Regained(ticket) => {
+                self.trust = Trust::Full;
+                Ok(())
+            }
+            Ok(_) if self.trust == Trust::Full => Ok(()),
+            Ok(_) => Err(ReasonCode::UnspecifiedError),
+        };
+        up_to.map(|up_to| (up_to, result))
+    }
+
+    fn lose_trust(&mut self) {
+        self.trust = Trust::Lost(self.last_round);
+    }
+}
+
+impl Shard {
+    pub(crate) fn on_news(&mut self, news: News) {
+        match news {
+            News::Committed(outcomes) => outcomes.into_iter().for_each(|outcome| self.on_outcome(outcome)),
+            News::Checkpoint(round) => {
+                self.parts.core.begin_checkpoint();
+                if let Some(journaling) = &mut self.journaling {
+                    (journaling.round, journaling.ended, journaling.last_round) = (Some(round), None, round);
+                }
+            }
+            News::Survey(offer) => {
+                if let Some(journaling) = &mut self.journaling {
+                    journaling.appender.surveyed(offer);
+                }
+            }
+        }
+    }
+
+    fn on_outcome(&mut self, outcome: Outcome) {
+        let Some((up_to, result)) = self.journaling.as_mut().and_then(|journaling| journaling.end(outcome))
+        else {
+            return;
+        };
+        match result {
+            Ok(()) => self.handle(Input::Persisted { up_to }),
+            Err(reason) => self.handle(Input::NotPersisted { up_to, reason }),
+        }
+    }
+
+    /// Hands the records of the turn so far to the journal. Without one, what is to be durable is so at once.
+    pub(crate) fn submit(&mut self) {
+        let up_to = self.effects.persist.take();
+        let at_once = match &mut self.journaling {
+            Some(journaling) => journaling.submit(&mut self.effects.records, up_to),
+            None => {
+                self.effects.records.clear();
+                up_to
+            }
+        };
+        if let Some(up_to) = at_once {
+            self.handle(Input::Persisted { up_to });
+        }
+    }
+
+    /// Writes a piece of the checkpoint under way. The disk goes first: images wait while much else does.
+    pub(crate) fn continue_checkpoint(&mut self) {
+        let Some(journaling) = &mut self.journaling else { return };
+        if journaling.round.is_some()
+            && !journaling.is_full()
+            && self.parts.core.continue_checkpoint(self.now, &mut self.effects)
+        {
+            journaling.ended = journaling.round.take();
+        }
+    }
+
+    /// Whether images are still to be written and the disk takes them.
+    pub(crate) fn is_in_checkpoint(&self) -> bool {
+        self.journaling.as_ref().is_some_and(|journaling| journaling.round.is_some() && !journaling.is_full())
+    }
+}
+
+fn reason(failure: Failure) -> ReasonCode {
+    match failure {
+        Failure::Full => ReasonCode::QuotaExceeded,
+        Failure::Io(_) | Failure::Closed => ReasonCode::UnspecifiedError,
+    }
+}
