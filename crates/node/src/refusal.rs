@@ -84,7 +84,7 @@ impl Code {
             Self::CannotListen => ("N0202", "the address of a listener cannot be used"),
             Self::DataDirectory => ("N0203", "the data directory cannot be used"),
             Self::Journal => ("N0204", "the journal cannot be opened"),
-            Self::OperatingSystem => ("N0204", "the operating system denied something the program needs"),
+            Self::OperatingSystem => ("N0205", "the operating system denied something the program needs"),
         }
     }
 }

@@ -35,6 +35,7 @@ pub(crate) fn start_with(
         connections_max: 0,
         connections_per_address_max: 0,
         shutdown_grace_secs,
+        journal: None,
         seed: 7,
         on_panic: Arc::new(|| {}),
     };
