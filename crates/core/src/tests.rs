@@ -7,6 +7,7 @@ mod bounds_of_sessions;
 mod crash;
 mod doors;
 mod expiry;
+mod failing_disk;
 mod maximum_packet_size;
 mod random;
 mod replays;

@@ -3,7 +3,9 @@
 use std::mem;
 
 use super::{World, cores};
-use crate::{Effects, Recovery};
+use tidegate_mqtt::ReasonCode;
+
+use crate::{Effects, Input, Recovery};
 
 impl World {
     /// How many turns the journal was given, and how many of them are durable.
@@ -21,6 +23,14 @@ impl World {
         assert!(turns >= self.durable, "what is durable stays");
         self.log.truncate(turns);
         self.restart(shards, 0);
+    }
+
+    /// What is on its way to the disk does not arrive there, and the journal says so.
+    pub(crate) fn journal_fails(&mut self, reason: ReasonCode) {
+        self.log.truncate(self.durable);
+        for (shard, up_to) in mem::take(&mut self.unpersisted) {
+            self.input(shard, Input::NotPersisted { up_to, reason });
+        }
     }
 
     /// As [`World::crash`], when nothing is on its way to the disk.
