@@ -137,7 +137,8 @@ impl Core {
     fn session_expiry(&self, connect: &Connect<'_>) -> SessionExpiry {
         match connect.version {
             Version::V5 => {
-                let asked = connect.properties.number(PropertyId::SessionExpiryInterval).unwrap_or(0);
+                let unsaid = if connect.clean_start { 0 } else { self.limits.session_expiry_v5_default_secs };
+                let asked = connect.properties.number(PropertyId::SessionExpiryInterval).unwrap_or(unsaid);
                 SessionExpiry(asked.min(self.limits.session_expiry_max_secs))
             }
             _ if connect.clean_start => SessionExpiry::WITH_CONNECTION,

@@ -72,6 +72,9 @@ pub struct Limits {
     /// Seconds that a session of 3.1 or 3.1.1 with Clean Session 0 outlives its connection; those versions
     /// cannot ask. At the bound: the session ends.
     pub session_expiry_v3_secs: u32,
+    /// The same for 5.0 with Clean Start 0 and no Session Expiry Interval, which means 0 by the specification
+    /// (3.1.2.11.2) and often is not what its sender means: the CONNACK says what it got instead.
+    pub session_expiry_v5_default_secs: u32,
     /// The longest Keep Alive in seconds; 0 leaves it to the client. 5.0 clients are told.
     pub keep_alive_max_secs: u16,
     /// Characters of a Client Identifier in 3.1, whose specification says 23.
@@ -111,6 +114,7 @@ impl Default for Limits {
             user_properties_max: 128,
             session_expiry_max_secs: u32::MAX,
             session_expiry_v3_secs: 7 * 24 * 3600,
+            session_expiry_v5_default_secs: 0,
             keep_alive_max_secs: 0,
             client_identifier_v31_chars_max: 23,
             match_cache_bytes: 8 * 1024 * 1024,

@@ -117,6 +117,8 @@ pub struct Limits {
     pub user_properties_max: u32,
     pub session_expiry_max_secs: u32,
     pub session_expiry_v3_secs: u32,
+    /// `limits.session_expiry_v5_default_secs`
+    pub session_expiry_v5_default_secs: u32,
     pub keep_alive_max_secs: u16,
     pub connections_max: u32,
     pub connections_per_address_max: u32,
@@ -171,6 +173,7 @@ impl Config {
                 user_properties_max: 0,
                 session_expiry_max_secs: 0,
                 session_expiry_v3_secs: 0,
+                session_expiry_v5_default_secs: 0,
                 keep_alive_max_secs: 0,
                 connections_max: 0,
                 connections_per_address_max: 0,

@@ -176,6 +176,7 @@ fn core_limits(limits: &Limits) -> tidegate_core::Limits {
         user_properties_max: limits.user_properties_max,
         session_expiry_max_secs: limits.session_expiry_max_secs,
         session_expiry_v3_secs: limits.session_expiry_v3_secs,
+        session_expiry_v5_default_secs: limits.session_expiry_v5_default_secs,
         keep_alive_max_secs: limits.keep_alive_max_secs,
         match_cache_bytes: bytes(limits.match_cache_bytes),
         ..tidegate_core::Limits::default()

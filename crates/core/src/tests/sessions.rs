@@ -5,7 +5,7 @@ use tidegate_mqtt::{
 };
 
 use super::world::{ConnectOptions, Got, World, v3, v5};
-use crate::{ConnectionId, Effects, Input};
+use crate::{ConnectionId, Effects, Input, Limits};
 
 fn durable_v5() -> ConnectOptions<'static> {
     let mut properties = PropertyBuf::new();
@@ -343,4 +343,27 @@ fn a_client_that_is_still_being_authenticated_is_told_no_disconnect() {
     assert_eq!(effects.close, [connection]);
     // [MQTT5-3.14.0-1]
     assert!(core.outbound(connection).is_some_and(|outbound| outbound.is_empty()));
+}
+
+/// MQTT.js sends Clean Start 0 without a Session Expiry Interval; an operator may give such clients a backlog.
+#[test]
+fn a_5_0_client_that_says_nothing_of_expiry_gets_what_the_operator_chose_and_is_told() {
+    for (default, clean, session_present) in [(0, false, false), (60, false, true), (60, true, false)] {
+        let limits = Limits { session_expiry_v5_default_secs: default, ..Limits::default() };
+        let mut world = World::with_limits(1, limits);
+        let connack = world.connect("s", &ConnectOptions { clean, ..v5() });
+        // [MQTT5-3.2.2.3.2]: it is told what it got if that is not what it asked for.
+        let told = match connack {
+            Got::ConnAck { properties, .. } => {
+                properties.windows(5).any(|bytes| bytes == [0x11, 0, 0, 0, 60])
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told, session_present);
+        world.break_connection("s");
+        let connack = world.connect("s", &ConnectOptions { clean: false, ..v5() });
+        assert!(
+            matches!(connack, Got::ConnAck { session_present: present, .. } if present == session_present)
+        );
+    }
 }

@@ -112,7 +112,8 @@ fn origin(loaded: &Loaded, key: &str) -> Place {
 }
 
 /// Numbers of which the first may not be more than the second.
-const AT_MOST: [(&str, &str); 2] = [
+const AT_MOST: [(&str, &str); 3] = [
     ("limits.packet_bytes_before_connect_max", "limits.packet_bytes_max"),
     ("limits.session_expiry_v3_secs", "limits.session_expiry_max_secs"),
+    ("limits.session_expiry_v5_default_secs", "limits.session_expiry_max_secs"),
 ];

@@ -226,6 +226,14 @@ pub(super) const LIMITS: &[Key] = &[
         "the session ends",
     ),
     limit(
+        "limits.session_expiry_v5_default_secs",
+        Number::U32(|c| &mut c.limits.session_expiry_v5_default_secs),
+        (0, 0, u32::MAX as u64),
+        "Seconds that the session of a 5.0 client outlives its connection when its CONNECT has Clean Start 0 and no \
+         Session Expiry Interval, as MQTT.js sends it; the CONNACK tells the client. 0 is what the specification says.",
+        "the session ends",
+    ),
+    limit(
         "limits.keep_alive_max_secs",
         Number::U16(|c| &mut c.limits.keep_alive_max_secs),
         (0, 0, 65_535),
