@@ -128,6 +128,12 @@ impl Core {
             keep_alive_secs: granted.keep_alive_secs,
         });
         self.update_memberships(organisation, session, effects);
+        // Some of it may have to wait for what an earlier connection wrote down.
+        if self.has_waiting(organisation, session)
+            && let Some(ticket) = self.ticket_of_repeated(effects)
+        {
+            self.awaiting_identifiers.push_back((ticket, organisation, session));
+        }
         // What an earlier connection left unfinished goes first, then what was queued meanwhile. [MQTT5-4.4.0-1]
         self.pump(now, organisation, session.index, effects);
         self.resume_input(now, id, effects);

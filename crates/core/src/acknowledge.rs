@@ -137,6 +137,11 @@ impl Core {
         let step = |key| Record::Received { key, identifier: identifier.get() };
         let waits = known && self.write_step(key, effects, step);
         let ticket = waits.then(|| self.ticket(effects));
+        let own = &mut self.organisations[organisation.0 as usize];
+        // On another connection it must not leave earlier either.
+        if let (Some(ticket), Some(session)) = (ticket, own.sessions.get_mut(session_id)) {
+            session.window.send_after(identifier, ticket);
+        }
         self.acknowledge(id, answer, Routed { ticket, ..Routed::default() }, effects);
     }
 
@@ -154,8 +159,13 @@ impl Core {
             answer.reason = ReasonCode::PacketIdentifierNotFound;
         }
         // A release that a crash makes forget would swallow the next message with this identifier.
-        let waits = known && self.write_step(key, effects, |key| Record::Released { key, identifier });
-        let ticket = waits.then(|| self.ticket(effects));
+        let ticket = if known {
+            let waits = self.write_step(key, effects, |key| Record::Released { key, identifier });
+            waits.then(|| self.ticket(effects))
+        } else {
+            // It may have come on an earlier connection, and be on its way to the disk.
+            key.and_then(|_| self.ticket_of_repeated(effects))
+        };
         self.acknowledge(id, answer, Routed { ticket, ..Routed::default() }, effects);
     }
 }

@@ -8,6 +8,7 @@ use foldhash::fast::FixedState;
 use tidegate_mqtt::PropertyBuf;
 use tidegate_observe::Counters;
 
+use crate::barriers::Barriers;
 use crate::connection::{Connections, OwnedWill};
 use crate::delivery::Encoder;
 use crate::durable::image::Imaging;
@@ -19,7 +20,6 @@ use crate::limits::Limits;
 use crate::organisation::Organisation;
 use crate::outbound::{BufferPool, Outbound};
 use crate::shards::ReceiptAddress;
-use crate::subscribe::Barriers;
 use crate::sweep::Sweep;
 use crate::sys::Sys;
 use crate::time::Now;
@@ -241,6 +241,16 @@ impl Core {
     /// Writes records, and gives tickets for what has to wait for them.
     pub(crate) fn recorder<'a>(&'a mut self, effects: &'a mut Effects) -> Recorder<'a> {
         recorder!(self, effects)
+    }
+
+    /// A new place in this shard's order of durable records.
+    pub(crate) fn ticket(&mut self, effects: &mut Effects) -> Ticket {
+        self.recorder(effects).ticket()
+    }
+
+    /// The same for an answer that repeats what was done before, if that may be on its way to the disk still.
+    pub(crate) fn ticket_of_repeated(&mut self, effects: &mut Effects) -> Option<Ticket> {
+        (self.last_ticket > self.persisted).then(|| self.ticket(effects))
     }
 
     /// Which shard owns the sessions of a Client Identifier.

@@ -12,6 +12,7 @@
 
 mod accept;
 mod acknowledge;
+mod barriers;
 mod close;
 mod connack;
 mod connect;

@@ -80,7 +80,7 @@ impl Core {
         {
             // A message that was received before and not released: the answer is repeated, nothing else happens.
             // [MQTT5-4.3.3-10] [MQTT3-4.3.3-2]
-            self.acknowledge(id, Answer::to(PacketType::PubRec, identifier), Routed::default(), effects);
+            self.repeat_pubrec(id, (organisation, session), identifier, effects);
             return Ok(());
         }
         match self.admit(resolved)? {
@@ -95,6 +95,21 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// What the first PUBREC waited for may have outlived its connection.
+    fn repeat_pubrec(
+        &mut self,
+        id: ConnectionId,
+        (organisation, session): (OrganisationId, SessionId),
+        identifier: PacketIdentifier,
+        effects: &mut Effects,
+    ) {
+        let own = &mut self.organisations[organisation.0 as usize];
+        let key = own.sessions.get_mut(session).and_then(|session| session.key);
+        let ticket = key.and_then(|_| self.ticket_of_repeated(effects));
+        let answer = Answer::to(PacketType::PubRec, identifier);
+        self.acknowledge(id, answer, Routed { ticket, ..Routed::default() }, effects);
     }
 
     /// Keeps the rules about the identifier of a QoS 1 or 2 message. `false`: it is one that was received before.

@@ -182,11 +182,6 @@ impl Core {
         self.parts(now, organisation, effects).0.courier
     }
 
-    /// A new place in this shard's order of durable records.
-    pub(crate) fn ticket(&mut self, effects: &mut Effects) -> Ticket {
-        self.recorder(effects).ticket()
-    }
-
     fn arm_retained(&mut self, now: Now, timer: Option<(u64, Timer)>) {
         if let Some((deadline, timer)) = timer {
             self.arm(now, deadline, timer);
@@ -327,7 +322,8 @@ impl Parts<'_> {
         let now = self.courier.now;
         let organisation = self.organisation.0;
         match self.retained.store(keep, self.courier.limits) {
-            Stored::Removed(false) => return false,
+            // Whoever removed it may still wait to be told.
+            Stored::Removed(false) => return *self.courier.recorder.last_ticket > self.courier.persisted,
             Stored::Removed(true) => {
                 let topic = keep.message.topic;
                 self.courier.recorder.write(&Record::Unretained { organisation, topic });

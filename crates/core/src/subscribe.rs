@@ -3,8 +3,6 @@
 //! SUBACK leaves when every other shard knows the new filters, so that what is published anywhere after the
 //! client has seen it is delivered.
 
-use std::collections::VecDeque;
-
 use tidegate_mqtt::{
     Packet, PropertyId, ReasonCode, ReasonList, RetainHandling, SharedFilter, Subscribe, SubscribeEntry,
     TopicFilter, Version,
@@ -15,7 +13,7 @@ use crate::core::Core;
 use crate::durable::record::Record;
 use crate::effects::Effects;
 use crate::group::{GroupKey, Member};
-use crate::identifiers::{ConnectionId, OrganisationId, SessionId, Ticket};
+use crate::identifiers::{ConnectionId, OrganisationId, SessionId};
 use crate::limits::Limits;
 use crate::organisation::Organisation;
 use crate::replay::ReplayRequest;
@@ -25,37 +23,6 @@ use crate::subscription::{Subscription, weight};
 use crate::time::Now;
 use crate::tree::NodeId;
 use crate::usage::Usage;
-
-/// Barriers that this shard sent to the others, and SUBACKs that wait for them.
-#[derive(Default)]
-pub(crate) struct Barriers {
-    /// Number of the last barrier sent.
-    sent: u64,
-    /// For each barrier that is not complete, from the oldest: how many shards have not reached it.
-    open: VecDeque<u16>,
-    waiting: VecDeque<WaitingSubAck>,
-}
-
-impl Barriers {
-    /// Takes out the SUBACKs whose subscriptions cannot be made durable; whose they are.
-    pub(crate) fn take_failed(&mut self, up_to: Ticket) -> Vec<ConnectionId> {
-        let failed = |waiting: &WaitingSubAck| waiting.ticket.is_some_and(|ticket| ticket <= up_to);
-        let connections =
-            self.waiting.iter().filter(|waiting| failed(waiting)).map(|waiting| waiting.connection);
-        let connections = connections.collect();
-        self.waiting.retain(|waiting| !failed(waiting));
-        connections
-    }
-}
-
-struct WaitingSubAck {
-    barrier: u64,
-    connection: ConnectionId,
-    /// The subscriptions must be durable before.
-    ticket: Option<Ticket>,
-    packet: Vec<u8>,
-    replays: Vec<ReplayRequest>,
-}
 
 /// What a SUBSCRIBE led to, filter by filter.
 #[derive(Default)]
@@ -120,11 +87,8 @@ impl Core {
         if self.connections.get(id).is_some_and(|client| packet.len() > client.packet_bytes_max as usize) {
             packet.clear();
         }
-        let (barrier, replays) = (self.barriers.sent, outcome.replays);
         let ticket = outcome.recorded.then(|| self.ticket(effects));
-        let waiting = WaitingSubAck { barrier, connection: id, ticket, packet, replays };
-        self.barriers.waiting.push_back(waiting);
-        self.release_subacks(now, effects);
+        self.hold_until_known(now, id, (packet, outcome.replays), ticket, effects);
     }
 
     /// The whole packet is looked at before any of it is done.
@@ -324,54 +288,6 @@ impl Core {
                     share_name: group.share_name.clone(),
                     member,
                 });
-            }
-        }
-    }
-
-    fn send_barrier(&mut self, effects: &mut Effects) {
-        self.barriers.sent += 1;
-        self.barriers.open.push_back(u16::from(self.shards) - 1);
-        for shard in self.other_shards() {
-            effects.to(shard).push(ShardMessage::Barrier(self.barriers.sent));
-        }
-    }
-
-    /// A shard has heeded everything that was sent before this barrier.
-    pub(crate) fn on_barrier_reached(&mut self, now: Now, barrier: u64, effects: &mut Effects) {
-        let oldest = self.barriers.sent + 1 - self.barriers.open.len() as u64;
-        if let Some(missing) = self.barriers.open.get_mut(barrier.wrapping_sub(oldest) as usize) {
-            *missing = missing.saturating_sub(1);
-        }
-        while self.barriers.open.front() == Some(&0) {
-            self.barriers.open.pop_front();
-        }
-        self.release_subacks(now, effects);
-    }
-
-    /// Sends every SUBACK whose filters are known everywhere and written down, and begins to send retained messages.
-    pub(crate) fn release_subacks(&mut self, now: Now, effects: &mut Effects) {
-        let complete = self.barriers.sent - self.barriers.open.len() as u64;
-        let persisted = self.persisted;
-        while self.barriers.waiting.front().is_some_and(|waiting| {
-            waiting.barrier <= complete && waiting.ticket.is_none_or(|ticket| ticket <= persisted)
-        }) {
-            let Some(mut waiting) = self.barriers.waiting.pop_front() else { return };
-            let Some(connection) = self.connections.get(waiting.connection) else { continue };
-            if !connection.is_connected() {
-                continue;
-            }
-            let (organisation, session) = (connection.organisation, connection.session);
-            let replays = waiting.replays;
-            // [MQTT5-3.1.2-24] [MQTT5-3.1.2-25]
-            if waiting.packet.len() > connection.packet_bytes_max as usize {
-                waiting.packet.clear();
-            }
-            let suback = self.hold_suback(organisation, session, waiting.packet, &replays);
-            if let Some(suback) = suback {
-                self.send_encoded(waiting.connection, &suback, effects);
-            }
-            if !replays.is_empty() {
-                self.begin_replays(now, organisation, session, replays, effects);
             }
         }
     }

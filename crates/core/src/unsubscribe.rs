@@ -35,6 +35,7 @@ impl Core {
                 return self.violate(now, id, ReasonCode::MalformedPacket, invalid.0, effects);
             }
         }
+        let mut recorded = false;
         let mut codes = Vec::with_capacity(unsubscribe.filters.count());
         for filter in unsubscribe.filters.iter() {
             // Filters are compared character by character. [MQTT5-3.10.4-1] [MQTT3-3.10.4-1]
@@ -48,6 +49,7 @@ impl Core {
             let own = &mut self.organisations[organisation.0 as usize];
             if existed && let Some(key) = own.sessions.get_mut(session).and_then(|session| session.key) {
                 self.recorder(effects).write(&Record::Unsubscribed { key, filter });
+                recorded = true;
             }
             let reason = if existed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted };
             codes.push(reason.as_u8());
@@ -57,7 +59,17 @@ impl Core {
             properties: Default::default(),
             codes: &codes,
         };
-        self.send(id, &Packet::UnsubAck(list), effects);
+        let own = &mut self.organisations[organisation.0 as usize];
+        let key = own.sessions.get_mut(session).and_then(|session| session.key);
+        let ticket = match recorded {
+            true => Some(self.ticket(effects)),
+            // The same may have been asked for on an earlier connection.
+            false => key.and_then(|_| self.ticket_of_repeated(effects)),
+        };
+        match ticket {
+            Some(ticket) => self.hold_unsuback(now, id, (&Packet::UnsubAck(list), ticket), effects),
+            None => self.send(id, &Packet::UnsubAck(list), effects),
+        }
     }
 
     fn unsubscribe_plain(

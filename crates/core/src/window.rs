@@ -201,6 +201,13 @@ impl Window {
         true
     }
 
+    /// What an exchange has to send next must not be sent before this is durable.
+    pub(crate) fn send_after(&mut self, identifier: PacketIdentifier, ticket: Ticket) {
+        if let Some(exchange) = self.get_mut(identifier) {
+            exchange.after = ticket;
+        }
+    }
+
     /// The connection is gone: everything unfinished has to be sent again on the next. [MQTT5-4.4.0-1]
     pub(crate) fn disconnect(&mut self) {
         self.in_flight = 0;

@@ -1,5 +1,6 @@
 //! Images: everything that a shard owns, written anew, a piece a turn, so that the journal can let go of what was written
-//! before. An image of a session replaces what was known of it; what happens to it between two pieces is written as ever.
+//! before. An image of a session replaces what was known of it but its queue, whose pieces
+//! replace what they hold; what happens to it between two pieces is written as ever.
 
 use crate::core::Core;
 use crate::durable::record::{Presence, Record, SessionKey};
@@ -41,10 +42,15 @@ impl Core {
 
     /// Writes about [`PIECE_BYTES`] of images; whether that was the last piece.
     pub fn continue_checkpoint(&mut self, now: Now, effects: &mut Effects) -> bool {
-        let end = effects.records.size() + PIECE_BYTES;
+        self.write_images(now, PIECE_BYTES, effects)
+    }
+
+    /// See [`Core::continue_checkpoint`].
+    pub(crate) fn write_images(&mut self, now: Now, piece_bytes: usize, effects: &mut Effects) -> bool {
+        let end = effects.records.size() + piece_bytes;
         while effects.records.size() < end {
             let Some(imaging) = self.imaging.take() else { return true };
-            self.imaging = self.write_piece(now, imaging, effects);
+            self.imaging = self.write_piece(now, imaging, piece_bytes, effects);
             let next = self.queue_being_imaged();
             self.numbers.set_image_of_queue(next);
             if self.imaging.is_none() {
@@ -54,7 +60,13 @@ impl Core {
         false
     }
 
-    fn write_piece(&mut self, now: Now, imaging: Imaging, effects: &mut Effects) -> Option<Imaging> {
+    fn write_piece(
+        &mut self,
+        now: Now,
+        imaging: Imaging,
+        piece_bytes: usize,
+        effects: &mut Effects,
+    ) -> Option<Imaging> {
         let Imaging { organisation, stage } = imaging;
         let id = OrganisationId(u32::try_from(organisation).ok()?);
         let own = self.organisations.get_mut(organisation)?;
@@ -73,19 +85,21 @@ impl Core {
                 }
             }
             Stage::Session(_) => Stage::Retained(0),
-            Stage::Queue(session, from) => match self.write_queue(now, id, session, from, effects) {
-                Some(next) => Stage::Queue(session, next),
-                None => Stage::Session(session.index + 1),
-            },
+            Stage::Queue(session, from) => {
+                match self.write_queue(now, (id, session), from, piece_bytes, effects) {
+                    Some(next) => Stage::Queue(session, next),
+                    None => Stage::Session(session.index + 1),
+                }
+            }
             Stage::Retained(place) if own.retained.is_end(place) => {
                 return Some(Imaging { organisation: organisation + 1, stage: Stage::Session(0) });
             }
-            Stage::Retained(place) => Stage::Retained(self.write_retained(id, place, effects)),
+            Stage::Retained(place) => Stage::Retained(self.write_retained(id, place, piece_bytes, effects)),
         };
         Some(Imaging { organisation, stage })
     }
 
-    /// The whole image of one session at once.
+    /// The whole image of one session at once, with other sequences.
     pub(crate) fn write_image(
         &mut self,
         now: Now,
@@ -93,10 +107,14 @@ impl Core {
         session: SessionId,
         effects: &mut Effects,
     ) {
+        let own = &mut self.organisations[organisation.0 as usize];
+        if let Some(key) = own.sessions.get_mut(session).and_then(|session| session.key) {
+            self.recorder(effects).write(&Record::Ended { key });
+        }
         self.write_head(organisation, session, effects);
         let mut from = Some(0);
         while let Some(sequence) = from {
-            from = self.write_queue(now, organisation, session, sequence, effects);
+            from = self.write_queue(now, (organisation, session), sequence, PIECE_BYTES, effects);
         }
     }
 
@@ -166,16 +184,16 @@ impl Core {
     fn write_queue(
         &mut self,
         now: Now,
-        organisation: OrganisationId,
-        id: SessionId,
+        (organisation, id): (OrganisationId, SessionId),
         from: u64,
+        piece_bytes: usize,
         effects: &mut Effects,
     ) -> Option<u64> {
         let own = &mut self.organisations[organisation.0 as usize];
         let session = own.sessions.get_mut(id)?;
         let key = session.key?;
         let mut recorder = recorder!(self, effects);
-        let end = recorder.records.size() + PIECE_BYTES;
+        let end = recorder.records.size() + piece_bytes;
         for (sequence, queued) in session.queue.numbered_from(from) {
             if recorder.records.size() >= end {
                 return Some(sequence);
@@ -188,10 +206,16 @@ impl Core {
     }
 
     /// A piece of the retained messages; where the next begins.
-    fn write_retained(&mut self, organisation: OrganisationId, mut place: u32, effects: &mut Effects) -> u32 {
+    fn write_retained(
+        &mut self,
+        organisation: OrganisationId,
+        mut place: u32,
+        piece_bytes: usize,
+        effects: &mut Effects,
+    ) -> u32 {
         let own = &mut self.organisations[organisation.0 as usize];
         let mut recorder = recorder!(self, effects);
-        let end = recorder.records.size() + PIECE_BYTES;
+        let end = recorder.records.size() + piece_bytes;
         let mut visits = VISITS_PER_PIECE;
         while recorder.records.size() < end
             && let Some(message) = own.retained.next_durable(&mut place, &mut visits)

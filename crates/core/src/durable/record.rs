@@ -16,7 +16,7 @@ pub(crate) type MessageNumber = u64;
 /// One change.
 #[derive(Clone, Debug)]
 pub(crate) enum Record<'a> {
-    /// A session as it is from here on, without anything yet: replaces all that was known of this key.
+    /// A session as it is from here on: replaces all that was known of this key but its queue.
     Session {
         key: SessionKey,
         organisation: u32,

@@ -108,7 +108,12 @@ impl Recovery {
             Record::WillGone { number } => _ = self.wills.remove(&number),
             Record::Session { key, organisation, client_identifier, presence } => {
                 self.highest = self.highest.max(key);
-                self.sessions.insert(key, SessionDraft::new(organisation, client_identifier, presence));
+                let draft = SessionDraft::new(organisation, client_identifier, presence);
+                let known = self.sessions.insert(key, draft);
+                // The queue follows in pieces, and the last of them may not have been written.
+                if let (Some(known), Some(draft)) = (known, self.sessions.get_mut(&key)) {
+                    (draft.queue, draft.next_sequence) = (known.queue, known.next_sequence);
+                }
             }
             Record::Ended { key } => _ = self.sessions.remove(&key),
             of_session => self.step(of_session),

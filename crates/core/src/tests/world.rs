@@ -35,10 +35,15 @@ pub(crate) struct World {
     /// Mail between shards waits until it is let go.
     shards_delayed: bool,
     delayed: Vec<(usize, usize, Batch)>,
-    unpersisted: Vec<(usize, Ticket)>,
+    /// Tickets that wait for the log to be durable up to a turn.
+    unpersisted: Vec<(usize, Ticket, usize)>,
     /// What the journal was given, turn by turn; so many of them are durable.
     log: Vec<Vec<Vec<u8>>>,
     durable: usize,
+    /// Where the log ended when the checkpoint under way began.
+    checkpoint_from: Option<usize>,
+    /// A complete checkpoint: when the log is durable up to the second turn, what is before the first may go.
+    checkpointed: Option<(usize, usize)>,
     limits: Limits,
     pub(crate) facts: Vec<Fact>,
     /// Bytes that the kernel takes from each write; `None` takes all.
@@ -67,6 +72,8 @@ impl World {
             cores: cores(shards, &limits, now),
             log: Vec::new(),
             durable: 0,
+            checkpoint_from: None,
+            checkpointed: None,
             limits,
             effects: (0..shards).map(|_| Effects::new(usize::from(shards))).collect(),
             now,
@@ -161,10 +168,19 @@ impl World {
 
     pub(crate) fn journal_goes_on(&mut self) {
         self.journal_stalled = false;
-        self.durable = self.log.len();
-        for (shard, up_to) in std::mem::take(&mut self.unpersisted) {
+        self.journal_writes(self.log.len() - self.durable);
+    }
+
+    /// So many turns more are durable, while the journal stalls.
+    pub(crate) fn journal_writes(&mut self, turns: usize) {
+        self.durable = self.log.len().min(self.durable + turns);
+        let waiting = std::mem::take(&mut self.unpersisted);
+        let (due, waiting) = waiting.into_iter().partition(|&(_, _, turns)| turns <= self.durable);
+        self.unpersisted = waiting;
+        for (shard, up_to, _) in due {
             self.input(shard, Input::Persisted { up_to });
         }
+        self.trim();
     }
 
     /// The `$SYS` interval is over.

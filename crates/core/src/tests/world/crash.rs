@@ -22,13 +22,13 @@ impl World {
     pub(crate) fn crash(&mut self, shards: u8, turns: usize) {
         assert!(turns >= self.durable, "what is durable stays");
         self.log.truncate(turns);
-        self.restart(shards, 0);
+        self.restart(shards);
     }
 
     /// What is on its way to the disk does not arrive there, and the journal says so.
     pub(crate) fn journal_fails(&mut self, reason: ReasonCode) {
         self.log.truncate(self.durable);
-        for (shard, up_to) in mem::take(&mut self.unpersisted) {
+        for (shard, up_to, _) in mem::take(&mut self.unpersisted) {
             self.input(shard, Input::NotPersisted { up_to, reason });
         }
     }
@@ -41,27 +41,56 @@ impl World {
 
     /// Images of everything are written, `between` happens between two pieces, and what is older leaves the log.
     pub(crate) fn checkpoint(&mut self, mut between: impl FnMut(&mut Self)) {
-        let start = self.log.len();
-        self.cores.iter_mut().for_each(crate::Core::begin_checkpoint);
-        for shard in 0..self.cores.len() {
-            while !self.cores[shard].continue_checkpoint(self.now, &mut self.effects[shard]) {
-                self.settle();
-                between(self);
-            }
-            self.settle();
+        self.begin_checkpoint();
+        while !self.continue_checkpoint(64 * 1024) {
+            between(self);
         }
-        self.log.drain(..start);
-        self.durable = self.log.len();
     }
 
-    fn restart(&mut self, shards: u8, from: usize) {
+    /// Images of everything are due, a piece with each [`World::continue_checkpoint`].
+    pub(crate) fn begin_checkpoint(&mut self) {
+        if self.checkpoint_from.is_none() {
+            self.checkpoint_from = Some(self.log.len());
+            self.cores.iter_mut().for_each(crate::Core::begin_checkpoint);
+        }
+    }
+
+    /// A piece of the images of so many bytes; whether none is left. What is older leaves the log when all pieces are durable.
+    pub(crate) fn continue_checkpoint(&mut self, piece_bytes: usize) -> bool {
+        let shard = self.cores.iter().position(crate::Core::is_in_checkpoint);
+        if let Some(shard) = shard {
+            self.cores[shard].write_images(self.now, piece_bytes, &mut self.effects[shard]);
+            self.settle();
+        }
+        let ended = !self.cores.iter().any(crate::Core::is_in_checkpoint);
+        if ended && let Some(from) = self.checkpoint_from.take() {
+            self.checkpointed = Some((from, self.log.len()));
+            self.trim();
+        }
+        ended
+    }
+
+    pub(super) fn trim(&mut self) {
+        if let Some((from, to)) = self.checkpointed
+            && to <= self.durable
+        {
+            self.checkpointed = None;
+            self.log.drain(..from);
+            self.durable -= from;
+            self.unpersisted.iter_mut().for_each(|(_, _, turns)| *turns -= from);
+            self.checkpoint_from = self.checkpoint_from.map(|at| at - from);
+        }
+    }
+
+    fn restart(&mut self, shards: u8) {
         let mut recovery = Recovery::default();
         recovery.begin();
-        for record in self.log[from..].iter().flatten() {
+        for record in self.log.iter().flatten() {
             assert!(recovery.record(record), "a record is not understood: {record:?}");
         }
         assert_eq!(recovery.lost(), 0, "something is referred to that is not there");
         self.durable = self.log.len();
+        (self.checkpoint_from, self.checkpointed) = (None, None);
         (self.journal_stalled, self.shards_delayed) = (false, false);
         mem::take(&mut self.unpersisted);
         mem::take(&mut self.delayed);

@@ -32,6 +32,7 @@ impl World {
             self.log.push(effects.records.iter().map(<[u8]>::to_vec).collect());
             if !self.journal_stalled {
                 self.durable = self.log.len();
+                self.trim();
             }
         }
         self.facts.extend(effects.facts);
@@ -52,7 +53,7 @@ impl World {
         }
         if let Some(up_to) = effects.persist {
             if self.journal_stalled {
-                self.unpersisted.push((shard, up_to));
+                self.unpersisted.push((shard, up_to, self.log.len()));
             } else {
                 happened = true;
                 self.handle(shard, Input::Persisted { up_to });
