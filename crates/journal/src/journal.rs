@@ -98,7 +98,8 @@ impl Journal {
         &self.shared
     }
 
-    /// A hand for the owner of `stream`. Each stream has one at a time.
+    /// A hand for the owner of `stream`. Each stream has one at a time. Make those of all streams that have anything before
+    /// [`restored`](Self::restored).
     pub fn appender(&self, stream: Stream, listener: Arc<dyn Listener>) -> Appender {
         let owner = Arc::new(Owner::new(stream, listener));
         self.shared.add_owner(Arc::clone(&owner));
@@ -114,7 +115,9 @@ impl Journal {
         table.holds(position, bytes) && table.add_live(position.segment(), bytes, 1)
     }
 
-    /// After a restart, also of an empty folder: everything that is still needed is held. Space is freed from now on.
+    /// After a restart, also of an empty folder: everything that is still needed is held, and every stream that has
+    /// anything has its appender. From now on space is freed: who has no appender is neither asked for a checkpoint
+    /// nor for survivors, so what it has would be lost.
     pub fn restored(&self) {
         let mut table = self.shared.table();
         (table.restored, table.changed) = (true, true);

@@ -9,6 +9,10 @@ use crate::replay::Damage;
 
 /// The ear of an owner. It is called on the journal's threads and must only note and wake: whatever it spends, all
 /// streams wait for.
+///
+/// An owner must act on what it hears in the order of the calls: everything that was committed before a round's start was
+/// told before the round is asked for, and a checkpoint that is written without having heeded it would lack it. One queue
+/// for everything is the simplest way.
 pub trait Listener: Send + Sync {
     /// How submissions ended, in the order of their tickets. Called once for each batch that has some of this stream.
     fn committed(&self, outcomes: &[Outcome]);
@@ -16,7 +20,8 @@ pub trait Listener: Send + Sync {
     /// What was fetched, in no order. The listener takes the answers out.
     fn fetched(&self, answers: &mut Vec<Answer>);
 
-    /// Write everything that this stream owns as images, over as many turns as is good, and then call
+    /// Write everything that this stream owns as images (what it has submitted and not yet heard of need not be in them: it
+    /// is replayed itself), over as many turns as is good, and then call
     /// [`Appender::checkpointed`](crate::Appender::checkpointed) with this round. What is written meanwhile goes on as ever.
     fn checkpoint(&self, round: Round);
 

@@ -3,15 +3,20 @@
 //!
 //! A failing history names its seed; `HISTORY=<seed>` runs that one alone (`one_history`).
 
+mod acting;
 mod checker;
 mod history;
+mod met;
+mod mutation;
 mod owner;
+mod together;
 
 use std::fmt::Write;
 
 use crate::simulation::Faults;
 
-use history::{History, Met, Plan};
+use history::{History, Plan};
+use met::Met;
 
 /// Histories for each test. Tests run beside each other.
 const HISTORIES: u64 = 2000;

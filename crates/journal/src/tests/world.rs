@@ -1,6 +1,7 @@
 //! A journal on a simulated disk, and ears that remember.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::Thread;
 
 use crate::simulation::SimulatedDisk;
 use crate::*;
@@ -19,11 +20,24 @@ pub(super) struct Ear {
     pub(super) offers: Mutex<Vec<Offer>>,
     pub(super) healths: Mutex<Vec<Health>>,
     pub(super) damages: Mutex<Vec<Damage>>,
+    /// Who is woken when it has heard something.
+    thread: OnceLock<Thread>,
 }
 
 impl Ear {
     pub(super) fn outcomes(&self) -> Vec<Outcome> {
         std::mem::take(&mut self.outcomes.lock().unwrap())
+    }
+
+    /// From now on the calling thread is woken.
+    pub(super) fn wakes_this_thread(&self) {
+        self.thread.set(std::thread::current()).unwrap();
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
     }
 
     /// The position of the only submission that was answered.
@@ -37,18 +51,22 @@ impl Ear {
 impl Listener for Ear {
     fn committed(&self, outcomes: &[Outcome]) {
         self.outcomes.lock().unwrap().extend_from_slice(outcomes);
+        self.wake();
     }
 
     fn fetched(&self, answers: &mut Vec<Answer>) {
         self.answers.lock().unwrap().append(answers);
+        self.wake();
     }
 
     fn checkpoint(&self, round: Round) {
         self.rounds.lock().unwrap().push(round);
+        self.wake();
     }
 
     fn survey(&self, offer: Offer) {
         self.offers.lock().unwrap().push(offer);
+        self.wake();
     }
 
     fn damaged(&self, damage: &Damage) {
