@@ -103,6 +103,8 @@ impl Journal {
     pub fn appender(&self, stream: Stream, listener: Arc<dyn Listener>) -> Appender {
         let owner = Arc::new(Owner::new(stream, listener));
         self.shared.add_owner(Arc::clone(&owner));
+        self.shared.table().owner_came();
+        self.shared.changed.notify_one();
         Appender::new(Arc::clone(&self.shared), owner)
     }
 

@@ -179,11 +179,23 @@ impl Table {
                 Note::Checkpointed(_) | Note::Surveyed(_) => {}
             }
         }
+        self.give_up_round();
+        self.offer = None;
+        (self.owners_are_ahead, self.round_is_wanted, self.changed) = (true, true, true);
+    }
+
+    /// There is one owner more: a round that does not ask it, if it has anything, would lose that.
+    pub(crate) fn owner_came(&mut self) {
+        if self.round.is_some() {
+            self.give_up_round();
+            (self.round_is_wanted, self.changed) = (true, true);
+        }
+    }
+
+    fn give_up_round(&mut self) {
         if let Some(round) = self.round.take() {
             self.postponed.extend(round.postponed);
         }
-        self.offer = None;
-        (self.owners_are_ahead, self.round_is_wanted, self.changed) = (true, true, true);
     }
 
     /// A round begins where the log ends now.

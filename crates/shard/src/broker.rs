@@ -116,6 +116,8 @@ impl Broker {
             all.push(Shard::new(parts, journaling)?);
         }
         restore(&mut all, restored);
+        // Not before each shard has its hand in the journal: whoever had none would not be asked for its state, and lose it.
+        journal.iter().for_each(|journal| journal.restored());
         let mut threads = Vec::new();
         for (index, shard) in all.into_iter().enumerate() {
             let thread = std::thread::Builder::new().name(format!("shard-{index}"));

@@ -33,7 +33,6 @@ pub fn open_journal(folder: &Path, level: Level, seed: u64, shards: u8) -> Resul
     let recovery = hearing.0;
     let ((sessions, retained), lost) = (recovery.counts(), recovery.lost());
     let restored = recovery.split(seed, shards);
-    journal.restored();
     Ok(OpenedJournal { journal: Arc::new(journal), restored, report, sessions, retained, lost })
 }
 

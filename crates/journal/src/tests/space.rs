@@ -71,6 +71,26 @@ fn a_round_that_one_owner_has_not_finished_counts_for_nothing() {
 }
 
 #[test]
+fn a_round_begins_anew_when_an_owner_comes() {
+    let mut world = World::new();
+    let mut one = world.stream(1);
+    world.journal.restored();
+    world.append(&mut one, "before");
+    world.journal.request_checkpoint();
+    world.run();
+    let given_up = one.1.rounds.lock().unwrap().pop().unwrap();
+    let two = world.stream(2);
+    one.0.push(Kind::State, b"image").unwrap();
+    one.0.checkpointed(given_up);
+    one.0.submit();
+    world.run();
+    let round = one.1.rounds.lock().unwrap().pop().unwrap();
+    assert!(round > given_up);
+    assert_eq!(*two.1.rounds.lock().unwrap(), [round]);
+    assert_eq!(world.journal.usage().replay_start, Position::ZERO);
+}
+
+#[test]
 fn a_checkpoint_is_asked_for_when_enough_was_written() {
     let options = Options { checkpoint_bytes: 10_000, ..small_options() };
     let mut world = World::on(SimulatedDisk::new(1), options);
