@@ -23,6 +23,12 @@ pub(crate) struct Barriers {
 }
 
 impl Barriers {
+    /// The retained messages that SUBACKs of a connection wait to promise.
+    pub(crate) fn replays_of(&self, connection: ConnectionId) -> impl Iterator<Item = ReplayRequest> {
+        let waiting = self.waiting.iter().filter(move |waiting| waiting.connection == connection);
+        waiting.flat_map(|waiting| waiting.replays.iter().copied())
+    }
+
     /// Takes out the SUBACKs whose subscriptions cannot be made durable; whose they are.
     pub(crate) fn take_failed(&mut self, up_to: Ticket) -> Vec<ConnectionId> {
         let failed = |waiting: &Waiting| waiting.ticket.is_some_and(|ticket| ticket <= up_to);

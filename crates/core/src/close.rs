@@ -147,7 +147,9 @@ impl Core {
         fate: WillFate,
         effects: &mut Effects,
     ) -> Option<Arc<str>> {
-        let connection = self.connections.get(id).filter(|connection| connection.is_connected())?;
+        self.connections.get(id).filter(|connection| connection.is_connected())?;
+        self.keep_unanswered(id);
+        let connection = self.connections.get(id)?;
         let (organisation, session_id) = (connection.organisation, connection.session);
         let will = connection.extra.as_mut().and_then(|extra| extra.will.take());
         let (will, discarded) = match fate {

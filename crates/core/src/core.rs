@@ -24,6 +24,7 @@ use crate::sweep::Sweep;
 use crate::sys::Sys;
 use crate::time::Now;
 use crate::tree::NodeId;
+use crate::unanswered::Unanswered;
 use crate::usage::SharedUsage;
 use crate::wheel::Wheel;
 
@@ -95,6 +96,7 @@ pub struct Core {
     pub(crate) awaiting_journal: VecDeque<(Ticket, ConnectionId)>,
     /// Receipts that wait for a ticket, in order of the tickets.
     pub(crate) receipts_owed: VecDeque<(Ticket, ReceiptAddress)>,
+    pub(crate) unanswered: Unanswered,
     pub(crate) barriers: Barriers,
     pub(crate) sys: Sys,
     pub(crate) identifiers_assigned: u64,
@@ -129,6 +131,7 @@ impl Core {
             restored_wills: Vec::new(),
             awaiting_journal: VecDeque::new(),
             receipts_owed: VecDeque::new(),
+            unanswered: Unanswered::default(),
             barriers: Barriers::default(),
             sys: Sys::new(config.started),
             identifiers_assigned: 0,

@@ -102,8 +102,10 @@ impl Core {
 
     /// Another shard's copy is durable.
     pub(crate) fn on_receipt(&mut self, now: Now, address: ReceiptAddress, effects: &mut Effects) {
-        let Some(connection) = self.connections.get(address.connection) else { return };
-        let Some(extra) = connection.extra.as_mut() else { return };
+        let connection = self.connections.get(address.connection);
+        let Some(extra) = connection.and_then(|connection| connection.extra.as_mut()) else {
+            return self.on_late_receipt(now, address, effects);
+        };
         let at = address.number.wrapping_sub(extra.held_first) as usize;
         if let Some(held) = extra.held.get_mut(at) {
             held.receipts = held.receipts.saturating_sub(1);

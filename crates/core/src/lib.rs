@@ -51,6 +51,7 @@ mod sweep;
 mod sys;
 mod time;
 mod tree;
+mod unanswered;
 mod unsubscribe;
 mod usage;
 mod wheel;

@@ -108,8 +108,9 @@ impl Core {
         let own = &mut self.organisations[organisation.0 as usize];
         let key = own.sessions.get_mut(session).and_then(|session| session.key);
         let ticket = key.and_then(|_| self.ticket_of_repeated(effects));
+        let receipts = self.wait_for_receipts(id, (organisation, session, identifier.get()));
         let answer = Answer::to(PacketType::PubRec, identifier);
-        self.acknowledge(id, answer, Routed { ticket, ..Routed::default() }, effects);
+        self.acknowledge(id, answer, Routed { ticket, receipts, ..Routed::default() }, effects);
     }
 
     /// Keeps the rules about the identifier of a QoS 1 or 2 message. `false`: it is one that was received before.

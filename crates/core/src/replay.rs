@@ -93,6 +93,11 @@ impl ReplayRequest {
         Self { node, hash: FixedState::with_seed(seed).hash_one(filter), qos, identifier }
     }
 
+    /// Nobody is promised QoS 0 beyond the connection.
+    pub(crate) fn is_promised(&self) -> bool {
+        self.qos > QoS::AtMostOnce
+    }
+
     /// Whether it is for this filter.
     pub(crate) fn is_for(&self, seed: u64, filter: &str) -> bool {
         self.hash == FixedState::with_seed(seed).hash_one(filter)

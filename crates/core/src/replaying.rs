@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use tidegate_mqtt::QoS;
-
 use crate::core::Core;
 use crate::courier::Courier;
 use crate::delivery::Manner;
+use crate::durable::record::Record;
 use crate::effects::Effects;
 use crate::identifiers::{OrganisationId, SessionId, ShardId};
 use crate::message::{Keepable, StoredMessage};
@@ -107,6 +106,9 @@ impl Core {
                 }
                 Next::Done => {
                     target.replay = None;
+                    if let Some(key) = target.key {
+                        self.recorder(effects).write(&Record::Replayed { key });
+                    }
                     return self.pump_queue(now, organisation, session, effects);
                 }
                 Next::Begin => self.begin_search(organisation, session),
@@ -293,8 +295,7 @@ impl Core {
     ) {
         let Some(replay) = self.abandon_replay(organisation, session, effects) else { return };
         let mut waiting = replay.unfulfilled();
-        // Nobody was promised QoS 0.
-        waiting.retain(|request| request.qos > QoS::AtMostOnce);
+        waiting.retain(ReplayRequest::is_promised);
         let own = &mut self.organisations[organisation.0 as usize];
         if let Some(session) = own.sessions.get_mut(session)
             && session.is_durable()

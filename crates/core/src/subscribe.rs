@@ -4,13 +4,13 @@
 //! client has seen it is delivered.
 
 use tidegate_mqtt::{
-    Packet, PropertyId, ReasonCode, ReasonList, RetainHandling, SharedFilter, Subscribe, SubscribeEntry,
+    Packet, PropertyId, QoS, ReasonCode, ReasonList, RetainHandling, SharedFilter, Subscribe, SubscribeEntry,
     TopicFilter, Version,
 };
 use tidegate_observe::Counters;
 
 use crate::core::Core;
-use crate::durable::record::Record;
+use crate::durable::record::{AWAITS_RETAINED, Record};
 use crate::effects::Effects;
 use crate::group::{GroupKey, Member};
 use crate::identifiers::{ConnectionId, OrganisationId, SessionId};
@@ -130,10 +130,11 @@ impl Core {
             return ReasonCode::TopicFilterInvalid;
         }
         let granted = match entry.options.qos {
-            tidegate_mqtt::QoS::AtMostOnce => ReasonCode::Success,
-            tidegate_mqtt::QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
-            tidegate_mqtt::QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
+            QoS::AtMostOnce => ReasonCode::Success,
+            QoS::AtLeastOnce => ReasonCode::GrantedQoS1,
+            QoS::ExactlyOnce => ReasonCode::GrantedQoS2,
         };
+        let replays = outcome.replays.len();
         let done = match shared {
             Some(shared) => {
                 self.join(subscriber, shared, entry, effects).map(|told| outcome.announced |= told)
@@ -141,7 +142,9 @@ impl Core {
             None => self.subscribe_plain(subscriber, entry, outcome, effects),
         };
         if done.is_ok() {
-            outcome.recorded |= self.write_subscribed(subscriber, entry, effects);
+            let awaits_retained = outcome.replays.len() > replays && entry.options.qos > QoS::AtMostOnce;
+            let options = entry.options.as_u8() | if awaits_retained { AWAITS_RETAINED } else { 0 };
+            outcome.recorded |= self.write_subscribed(subscriber, (entry.filter, options), effects);
         }
         done.map_or_else(|refused| refused, |()| granted)
     }
@@ -149,13 +152,12 @@ impl Core {
     fn write_subscribed(
         &mut self,
         subscriber: Subscriber,
-        entry: SubscribeEntry<'_>,
+        (filter, options): (&str, u8),
         effects: &mut Effects,
     ) -> bool {
         let own = &mut self.organisations[subscriber.organisation.0 as usize];
         let key = own.sessions.get_mut(subscriber.session).and_then(|session| session.key);
         let Some(key) = key else { return false };
-        let (filter, options) = (entry.filter, entry.options.as_u8());
         let identifier = subscriber.identifier;
         self.recorder(effects).write(&Record::Subscribed { key, filter, options, identifier });
         true

@@ -10,6 +10,7 @@ mod expiry;
 mod failing_disk;
 mod maximum_packet_size;
 mod random;
+mod repeated_answers;
 mod replays;
 mod residue;
 mod routing;

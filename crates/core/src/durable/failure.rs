@@ -49,8 +49,13 @@ impl Core {
         reason: ReasonCode,
         effects: &mut Effects,
     ) {
-        let Some(connection) = self.connections.get(address.connection) else { return };
-        let Some(extra) = connection.extra.as_mut() else { return };
+        let connection = self.connections.get(address.connection);
+        let Some(extra) = connection.and_then(|connection| connection.extra.as_mut()) else {
+            if let Some(address) = self.redirect_receipt(address) {
+                self.on_denied(now, address, reason, effects);
+            }
+            return;
+        };
         let at = address.number.wrapping_sub(extra.held_first) as usize;
         let Some(held) = extra.held.get_mut(at) else { return };
         held.receipts = held.receipts.saturating_sub(1);

@@ -2,11 +2,16 @@
 //! before. An image of a session replaces what was known of it but its queue, whose pieces
 //! replace what they hold; what happens to it between two pieces is written as ever.
 
+use std::collections::HashSet;
+
+use foldhash::fast::FixedState;
+
 use crate::core::Core;
-use crate::durable::record::{Presence, Record, SessionKey};
+use crate::durable::record::{AWAITS_RETAINED, Presence, Record, SessionKey};
 use crate::durable::recorder::recorder;
 use crate::effects::Effects;
 use crate::identifiers::{OrganisationId, SessionId};
+use crate::replay::ReplayRequest;
 use crate::time::Now;
 use crate::tree::NodeId;
 
@@ -127,6 +132,13 @@ impl Core {
         let left_at_ms = session.connection.is_none().then_some(session.left_at_ms);
         let presence = Presence { expiry_secs: session.expiry.0, left_at_ms };
         let client_identifier = std::sync::Arc::clone(&session.client_identifier);
+        let of_suback = session.connection.into_iter().flat_map(|id| self.barriers.replays_of(id));
+        let under_way = session.replay.iter().flat_map(|replay| replay.unfulfilled());
+        let replays: HashSet<NodeId, FixedState> = under_way
+            .chain(of_suback)
+            .filter(ReplayRequest::is_promised)
+            .map(|request| request.node)
+            .collect();
         let subscriptions: Vec<NodeId> = session.subscriptions.iter().copied().collect();
         let groups: Vec<_> = session.groups.iter().copied().collect();
         let taken: Vec<u16> = session.awaiting_release.iter().copied().collect();
@@ -150,7 +162,9 @@ impl Core {
             let filter = tree.path(node);
             let subscription = tree.value(node).subscription_of(id.index);
             let Some(subscription) = subscription else { continue };
+            let awaits_retained = if replays.contains(&node) { AWAITS_RETAINED } else { 0 };
             let (options, identifier) = (subscription.options().as_u8(), subscription.identifier);
+            let options = options | awaits_retained;
             recorder.write(&Record::Subscribed { key, filter: &filter, options, identifier });
         }
         for group in groups {

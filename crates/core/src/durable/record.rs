@@ -2,11 +2,14 @@
 //! bytes carry their length. The first byte says which record it is; a byte that is unknown was written by a newer
 //! program, and the journal's format version keeps those from being read.
 
+mod form;
+
 use std::borrow::Cow;
 
 use tidegate_mqtt::QoS;
 
 use crate::message::Message;
+use form::{Decode, Encode, flags};
 
 /// Names a durable session for ever, whatever slot and shard it has.
 pub(crate) type SessionKey = u64;
@@ -32,12 +35,16 @@ pub(crate) enum Record<'a> {
     Ended {
         key: SessionKey,
     },
-    /// `filter` with its `$share` prefix if it has one; `options` as on the wire of 5.0.
+    /// `filter` with its `$share` prefix if it has one; `options` as on the wire of 5.0, and [`AWAITS_RETAINED`].
     Subscribed {
         key: SessionKey,
         filter: &'a str,
         options: u8,
         identifier: u32,
+    },
+    /// All retained messages that its subscriptions asked for are sent.
+    Replayed {
+        key: SessionKey,
     },
     Unsubscribed {
         key: SessionKey,
@@ -109,6 +116,9 @@ pub(crate) enum Record<'a> {
         number: u64,
     },
 }
+
+/// A bit of a subscription's options that MQTT reserves: retained messages are still to be sent for it.
+pub(crate) const AWAITS_RETAINED: u8 = 0x40;
 
 /// Whether a session's client is there, and how long the session waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +199,7 @@ impl<'a> Record<'a> {
                 to.bytes(client_identifier.as_bytes()).will(will);
             }
             Record::WillGone { number } => _ = to.tag(17).number(*number),
+            Record::Replayed { key } => _ = to.tag(18).number(*key),
         }
     }
 
@@ -237,162 +248,10 @@ impl<'a> Record<'a> {
                 will: from.will()?,
             },
             17 => Record::WillGone { number: from.number()? },
+            18 => Record::Replayed { key: from.number()? },
             _ => return None,
         };
         from.0.is_empty().then_some(record)
-    }
-}
-
-fn flags(qos: QoS, retain: bool, more: bool) -> u8 {
-    qos as u8 | u8::from(retain) << 2 | u8::from(more) << 3
-}
-
-struct Encode<'o>(&'o mut Vec<u8>);
-
-impl Encode<'_> {
-    fn tag(&mut self, tag: u8) -> &mut Self {
-        self.byte(tag)
-    }
-
-    fn byte(&mut self, byte: u8) -> &mut Self {
-        self.0.push(byte);
-        self
-    }
-
-    fn number(&mut self, mut number: u64) -> &mut Self {
-        while number >= 0x80 {
-            self.0.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.byte(number as u8)
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        self.number(bytes.len() as u64);
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    fn of_identifier(&mut self, tag: u8, key: SessionKey, identifier: u16) {
-        self.tag(tag).number(key).number(u64::from(identifier));
-    }
-
-    fn presence(&mut self, presence: Presence) {
-        self.number(u64::from(presence.expiry_secs));
-        self.number(presence.left_at_ms.map_or(0, |at| at.saturating_add(1)));
-    }
-
-    fn copy(&mut self, copy: &Copy<'_>) {
-        let more = u8::from(copy.group.is_some()) << 4 | u8::from(!copy.identifiers.is_empty()) << 5;
-        self.byte(flags(copy.qos, copy.retain, copy.received) | more).number(copy.message);
-        if let Some(group) = copy.group {
-            self.0.extend_from_slice(&group.to_le_bytes());
-        }
-        if !copy.identifiers.is_empty() {
-            self.number(copy.identifiers.len() as u64);
-            copy.identifiers.iter().for_each(|&identifier| _ = self.number(u64::from(identifier)));
-        }
-    }
-
-    fn will(&mut self, will: &WillParts<'_>) {
-        self.byte(flags(will.qos, will.retain, will.expiry_secs.is_some()))
-            .number(u64::from(will.delay_secs));
-        self.number(u64::from(will.expiry_secs.unwrap_or(0)));
-        self.bytes(will.topic.as_bytes()).bytes(will.properties).bytes(will.payload);
-    }
-}
-
-struct Decode<'a>(&'a [u8]);
-
-impl<'a> Decode<'a> {
-    fn byte(&mut self) -> Option<u8> {
-        let (&byte, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(byte)
-    }
-
-    fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            number |= u64::from(byte & 0x7F) << shift;
-            if byte & 0x80 == 0 {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    fn small(&mut self) -> Option<u32> {
-        self.number()?.try_into().ok()
-    }
-
-    fn identifier(&mut self) -> Option<u16> {
-        let identifier = self.number()?.try_into().ok()?;
-        (identifier != 0).then_some(identifier)
-    }
-
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (bytes, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(bytes)
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let len = self.number()?.try_into().ok()?;
-        self.take(len)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        std::str::from_utf8(self.bytes()?).ok()
-    }
-
-    /// QoS, RETAIN, and the bits above them.
-    fn flags(&mut self) -> Option<(QoS, bool, u8)> {
-        let flags = self.byte()?;
-        Some((QoS::from_u8(flags & 3)?, flags & 4 != 0, flags >> 3))
-    }
-
-    fn time(&mut self) -> Option<Option<u64>> {
-        Some(self.number()?.checked_sub(1))
-    }
-
-    fn presence(&mut self) -> Option<Presence> {
-        Some(Presence { expiry_secs: self.small()?, left_at_ms: self.time()? })
-    }
-
-    fn message(&mut self) -> Option<Record<'a>> {
-        let number = self.number()?;
-        let (qos, retain, _) = self.flags()?;
-        let expires_at_ms = self.time()?;
-        let (topic, properties, payload) = (self.text()?, self.bytes()?, self.bytes()?);
-        let message = Message { topic, properties, payload, qos, retain, expires_at_ms };
-        Some(Record::Message { number, message })
-    }
-
-    fn copy(&mut self) -> Option<Copy<'a>> {
-        let (qos, retain, more) = self.flags()?;
-        let message = self.number()?;
-        let group = match more & 2 {
-            0 => None,
-            _ => Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?)),
-        };
-        let mut identifiers = Vec::new();
-        if more & 4 != 0 {
-            for _ in 0..self.small()? {
-                identifiers.push(self.small()?);
-            }
-        }
-        let (received, identifiers) = (more & 1 != 0, identifiers.into());
-        Some(Copy { message, qos, retain, received, identifiers, group })
-    }
-
-    fn will(&mut self) -> Option<WillParts<'a>> {
-        let (qos, retain, more) = self.flags()?;
-        let (delay_secs, expiry_secs) = (self.small()?, self.small()?);
-        let expiry_secs = (more & 1 != 0).then_some(expiry_secs);
-        let (topic, properties, payload) = (self.text()?, self.bytes()?, self.bytes()?);
-        Some(WillParts { topic, payload, properties, qos, retain, delay_secs, expiry_secs })
     }
 }
 

@@ -10,7 +10,7 @@ use tidegate_mqtt::QoS;
 use crate::connection::OwnedWill;
 use crate::core::owner_of_client;
 use crate::core::owner_of_topic;
-use crate::durable::record::{Copy, MessageNumber, Presence, Record, SessionKey};
+use crate::durable::record::{AWAITS_RETAINED, Copy, MessageNumber, Presence, Record, SessionKey};
 use crate::identifiers::OrganisationId;
 use crate::message::StoredMessage;
 
@@ -139,6 +139,11 @@ impl Recovery {
             Record::Subscribed { key, filter, options, identifier } => {
                 if let Some(session) = sessions.get_mut(&key) {
                     session.subscriptions.insert(filter.into(), (options, identifier));
+                }
+            }
+            Record::Replayed { key } => {
+                if let Some(session) = sessions.get_mut(&key) {
+                    session.subscriptions.values_mut().for_each(|(options, _)| *options &= !AWAITS_RETAINED);
                 }
             }
             Record::Unsubscribed { key, filter } => {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use tidegate_mqtt::{PacketIdentifier, QoS, SharedFilter, SubscriptionOptions, Version};
 
 use crate::core::{Core, Timer};
-use crate::durable::record::{Presence, Record, SessionKey};
+use crate::durable::record::{AWAITS_RETAINED, Presence, Record, SessionKey};
 use crate::durable::recovery::{CopyDraft, Restored, SessionDraft, WillDraft};
 use crate::effects::Effects;
 use crate::group::{GroupKey, Member};
 use crate::identifiers::{OrganisationId, SessionId};
 use crate::message::{Keepable, StoredMessage};
 use crate::queue::Queued;
+use crate::replay::ReplayRequest;
 use crate::retained::Stored;
 use crate::session::SessionExpiry;
 use crate::shards::ShardMessage;
@@ -97,7 +98,9 @@ impl Core {
         (options, identifier): (u8, u32),
         effects: &mut Effects,
     ) {
-        let Ok(options) = SubscriptionOptions::from_u8(options, Version::V5) else { return };
+        let awaits_retained = options & AWAITS_RETAINED != 0;
+        let options = SubscriptionOptions::from_u8(options & !AWAITS_RETAINED, Version::V5);
+        let Ok(options) = options else { return };
         let own = &mut self.organisations[organisation.0 as usize];
         let Some(session) = own.sessions.get_mut(id) else { return };
         let shared = SharedFilter::parse(filter);
@@ -114,6 +117,10 @@ impl Core {
                 let node = tree.insert(filter);
                 tree.value_mut(node).subscribe(Subscription::new(id.index, options, identifier), true);
                 session.subscriptions.insert(node);
+                if awaits_retained {
+                    let request = ReplayRequest::new(self.seed, (filter, node), options.qos, identifier);
+                    session.replay.get_or_insert_default().waiting.push_back(request);
+                }
                 self.announce(organisation, node, filter, effects);
             }
             Some(shared) => {

@@ -4,17 +4,17 @@ use tidegate_mqtt::{Packet, PropertyBuf, PropertyId, QoS, ReasonCode, Subscripti
 
 use super::world::{ConnectOptions, Got, World, v3, v5};
 
-fn durable() -> ConnectOptions<'static> {
+pub(super) fn durable() -> ConnectOptions<'static> {
     let mut properties = PropertyBuf::new();
     properties.number(PropertyId::SessionExpiryInterval, 1000);
     ConnectOptions { clean: false, properties, ..v5() }
 }
 
-fn of(qos: QoS) -> SubscriptionOptions {
+pub(super) fn of(qos: QoS) -> SubscriptionOptions {
     SubscriptionOptions::of_qos(qos)
 }
 
-fn publishes(got: &[Got]) -> Vec<(String, bool, u16)> {
+pub(super) fn publishes(got: &[Got]) -> Vec<(String, bool, u16)> {
     got.iter()
         .filter_map(|got| match got {
             Got::Publish { payload, dup, id, .. } => {
@@ -297,83 +297,6 @@ fn a_checkpoint_makes_everything_before_it_needless_whatever_happens_meanwhile()
 }
 
 #[test]
-fn an_answer_that_is_repeated_on_another_connection_waits_for_the_journal_as_the_first_did() {
-    let mut world = World::new(1);
-    world.connect("s", &durable());
-    world.subscribe("s", &[("t", of(QoS::ExactlyOnce))]);
-    world.break_connection("s");
-    let connect = |world: &mut World| {
-        world.connect("p", &durable());
-        world.use_identifiers_from("p", 7);
-    };
-    connect(&mut world);
-    world.journal_stalls();
-    world.publish("p", "t", b"1", QoS::ExactlyOnce);
-    connect(&mut world);
-    world.publish("p", "t", b"1", QoS::ExactlyOnce);
-    assert_eq!(world.received("p"), [], "the message is not durable yet");
-    world.journal_goes_on();
-    assert_eq!(world.received("p"), [Got::PubRec(7, ReasonCode::Success)]);
-    world.journal_stalls();
-    world.ack("p", 7, Packet::PubRel);
-    connect(&mut world);
-    world.ack("p", 7, Packet::PubRel);
-    assert_eq!(world.received("p"), [], "the release is not durable yet");
-    world.journal_goes_on();
-    assert!(matches!(world.received("p")[..], [Got::PubComp(7, _)]));
-}
-
-#[test]
-fn a_pubrel_waits_for_the_record_of_pubrec_on_the_next_connection_too() {
-    let mut world = World::new(1);
-    world.connect("s", &durable());
-    world.subscribe("s", &[("t", of(QoS::ExactlyOnce))]);
-    world.connect("p", &v5());
-    world.publish("p", "t", b"once", QoS::ExactlyOnce);
-    let id = publishes(&world.received("s"))[0].2;
-    world.journal_stalls();
-    world.ack("s", id, Packet::PubRec);
-    world.connect("s", &durable());
-    assert_eq!(world.received("s"), [], "after a crash the message would come again");
-    world.journal_goes_on();
-    assert_eq!(world.received("s"), [Got::PubRel(id, ReasonCode::Success)]);
-}
-
-#[test]
-fn an_unsuback_means_that_the_subscription_stays_away() {
-    let mut world = World::new(1);
-    world.connect("s", &durable());
-    world.subscribe("s", &[("t", of(QoS::AtLeastOnce))]);
-    world.journal_stalls();
-    world.begin_unsubscribe("s", "t");
-    assert_eq!(world.received("s"), []);
-    world.connect("s", &durable());
-    world.begin_unsubscribe("s", "t");
-    assert_eq!(world.received("s"), [], "it is gone, but a crash would bring it back");
-    world.journal_goes_on();
-    assert_eq!(world.received("s"), [Got::UnsubAck(1, vec![ReasonCode::NoSubscriptionExisted.as_u8()])]);
-}
-
-#[test]
-fn whoever_removes_a_retained_message_that_is_just_being_removed_waits_too() {
-    let mut world = World::new(1);
-    for name in ["p", "q"] {
-        world.connect(name, &v5());
-    }
-    let retained = |world: &mut World, name, payload| {
-        world.publish_with(name, "t", payload, QoS::AtLeastOnce, true, &PropertyBuf::new());
-    };
-    retained(&mut world, "p", b"1");
-    world.received("p");
-    world.journal_stalls();
-    retained(&mut world, "p", b"");
-    retained(&mut world, "q", b"");
-    assert_eq!((world.received("p"), world.received("q")), (vec![], vec![]));
-    world.journal_goes_on();
-    assert_eq!((world.received("p").len(), world.received("q").len()), (1, 1));
-}
-
-#[test]
 fn a_crash_in_the_middle_of_a_checkpoint_loses_nothing_of_a_queue() {
     let mut world = World::new(1);
     world.connect("s", &durable());
@@ -387,4 +310,32 @@ fn a_crash_in_the_middle_of_a_checkpoint_loses_nothing_of_a_queue() {
     world.kill(1);
     world.connect("s", &durable());
     assert_eq!(world.payloads("s"), payloads);
+}
+
+#[test]
+fn retained_messages_that_a_new_subscription_still_has_to_get_come_after_a_crash() {
+    for checkpoint in [false, true] {
+        let mut world = World::new(2);
+        world.connect("p", &v5());
+        for topic in ["r/1", "r/2", "r/3"] {
+            world.publish_with("p", topic, topic.as_bytes(), QoS::AtLeastOnce, true, &PropertyBuf::new());
+        }
+        let mut one_at_a_time = durable();
+        one_at_a_time.properties.number(PropertyId::ReceiveMaximum, 1);
+        world.connect("s", &one_at_a_time);
+        world.subscribe("s", &[("r/#", of(QoS::AtLeastOnce))]);
+        assert_eq!(world.topics("s").len(), 1);
+        if checkpoint {
+            world.checkpoint(|_| {});
+        }
+        world.kill(3);
+        world.connect("s", &durable());
+        let mut topics = world.topics("s");
+        topics.sort();
+        topics.dedup();
+        assert_eq!(topics, ["r/1", "r/2", "r/3"]);
+        world.kill(1);
+        world.connect("s", &durable());
+        assert!(publishes(&world.received("s")).iter().all(|(_, dup, _)| *dup), "but no more than once");
+    }
 }

@@ -65,6 +65,11 @@ impl World {
         found
     }
 
+    /// As [`World::received`]; nothing for a client that has had no connection in this life of the server.
+    pub(crate) fn received_if_known(&mut self, name: &str) -> Vec<Got> {
+        if self.clients.contains_key(name) { self.received(name) } else { Vec::new() }
+    }
+
     pub(crate) fn is_open(&self, name: &str) -> bool {
         self.clients[name].open
     }

@@ -1,0 +1,106 @@
+//! What a client asks for again on another connection: the answer is not earlier than the first would have been.
+
+use tidegate_mqtt::{Packet, PropertyBuf, QoS, ReasonCode};
+
+use super::crash::{durable, of, publishes};
+use super::world::{Got, World, v5};
+
+#[test]
+fn an_answer_that_is_repeated_on_another_connection_waits_for_the_journal_as_the_first_did() {
+    let mut world = World::new(1);
+    world.connect("s", &durable());
+    world.subscribe("s", &[("t", of(QoS::ExactlyOnce))]);
+    world.break_connection("s");
+    let connect = |world: &mut World| {
+        world.connect("p", &durable());
+        world.use_identifiers_from("p", 7);
+    };
+    connect(&mut world);
+    world.journal_stalls();
+    world.publish("p", "t", b"1", QoS::ExactlyOnce);
+    connect(&mut world);
+    world.publish("p", "t", b"1", QoS::ExactlyOnce);
+    assert_eq!(world.received("p"), [], "the message is not durable yet");
+    world.journal_goes_on();
+    assert_eq!(world.received("p"), [Got::PubRec(7, ReasonCode::Success)]);
+    world.journal_stalls();
+    world.ack("p", 7, Packet::PubRel);
+    connect(&mut world);
+    world.ack("p", 7, Packet::PubRel);
+    assert_eq!(world.received("p"), [], "the release is not durable yet");
+    world.journal_goes_on();
+    assert!(matches!(world.received("p")[..], [Got::PubComp(7, _)]));
+}
+
+#[test]
+fn a_pubrel_waits_for_the_record_of_pubrec_on_the_next_connection_too() {
+    let mut world = World::new(1);
+    world.connect("s", &durable());
+    world.subscribe("s", &[("t", of(QoS::ExactlyOnce))]);
+    world.connect("p", &v5());
+    world.publish("p", "t", b"once", QoS::ExactlyOnce);
+    let id = publishes(&world.received("s"))[0].2;
+    world.journal_stalls();
+    world.ack("s", id, Packet::PubRec);
+    world.connect("s", &durable());
+    assert_eq!(world.received("s"), [], "after a crash the message would come again");
+    world.journal_goes_on();
+    assert_eq!(world.received("s"), [Got::PubRel(id, ReasonCode::Success)]);
+}
+
+#[test]
+fn an_unsuback_means_that_the_subscription_stays_away() {
+    let mut world = World::new(1);
+    world.connect("s", &durable());
+    world.subscribe("s", &[("t", of(QoS::AtLeastOnce))]);
+    world.journal_stalls();
+    world.begin_unsubscribe("s", "t");
+    assert_eq!(world.received("s"), []);
+    world.connect("s", &durable());
+    world.begin_unsubscribe("s", "t");
+    assert_eq!(world.received("s"), [], "it is gone, but a crash would bring it back");
+    world.journal_goes_on();
+    assert_eq!(world.received("s"), [Got::UnsubAck(1, vec![ReasonCode::NoSubscriptionExisted.as_u8()])]);
+}
+
+#[test]
+fn whoever_removes_a_retained_message_that_is_just_being_removed_waits_too() {
+    let mut world = World::new(1);
+    for name in ["p", "q"] {
+        world.connect(name, &v5());
+    }
+    let retained = |world: &mut World, name, payload| {
+        world.publish_with(name, "t", payload, QoS::AtLeastOnce, true, &PropertyBuf::new());
+    };
+    retained(&mut world, "p", b"1");
+    world.received("p");
+    world.journal_stalls();
+    retained(&mut world, "p", b"");
+    retained(&mut world, "q", b"");
+    assert_eq!((world.received("p"), world.received("q")), (vec![], vec![]));
+    world.journal_goes_on();
+    assert_eq!((world.received("p").len(), world.received("q").len()), (1, 1));
+}
+
+#[test]
+fn a_pubrec_that_is_repeated_waits_for_the_copies_of_other_shards() {
+    let mut world = World::new(2);
+    world.connect("s", &durable());
+    world.subscribe("s", &[("t", of(QoS::ExactlyOnce))]);
+    let publishers: Vec<String> = (0..9).map(|number| format!("p{number}")).collect();
+    publishers.iter().for_each(|name| _ = world.connect(name, &durable()));
+    let name = &publishers.iter().find(|name| !world.share_a_shard(name, "s")).unwrap()[..];
+    world.delay_shards(true);
+    world.publish(name, "t", b"1", QoS::ExactlyOnce);
+    for _ in 0..2 {
+        world.break_connection(name);
+        world.connect(name, &durable());
+        world.publish(name, "t", b"1", QoS::ExactlyOnce);
+        assert_eq!(world.received(name), [], "the copy of the other shard is not durable yet");
+    }
+    world.deliver_mail_once();
+    assert_eq!(world.received(name), [], "and its receipt is on its way");
+    world.delay_shards(false);
+    assert_eq!(world.received(name), [Got::PubRec(1, ReasonCode::Success)]);
+    assert_eq!(world.payloads("s"), ["1"]);
+}
