@@ -5,6 +5,7 @@ mod bounds;
 mod bounds_of_organisations;
 mod bounds_of_sessions;
 mod crash;
+mod crash_model;
 mod doors;
 mod expiry;
 mod failing_disk;
