@@ -157,6 +157,9 @@ impl Core {
                 self.on_not_persisted(now, up_to, reason, effects);
                 self.deny_receipts(up_to, reason, effects);
             }
+            Input::Said { topic, text } => {
+                self.publish_sys(now, &format!("$SYS/broker/{topic}"), text, effects)
+            }
             Input::Opened { connection, peer } => {
                 self.connections.open(connection, peer, now.mono_ms);
                 self.wheel.arm(now.mono_ms + self.limits.connect_timeout_ms, Timer::Connect(connection));

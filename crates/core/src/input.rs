@@ -69,6 +69,13 @@ pub enum Input<'a> {
         /// What 5.0 clients are told: 0x97 when there is no space, 0x80 for other reasons.
         reason: ReasonCode,
     },
+    /// Something of the process that operators watch has changed. Only for the first shard.
+    Said {
+        /// Below `$SYS/broker/`.
+        topic: &'static str,
+        /// How it is now.
+        text: &'a str,
+    },
     /// What another shard sent.
     FromShard {
         /// Which shard.

@@ -143,16 +143,21 @@ impl Core {
                 Some((_, last)) => *last = value.clone(),
                 None => self.sys.published.push((topic.clone(), value.clone())),
             }
-            let message = Message {
-                topic: &topic,
-                properties: &[],
-                payload: value.as_bytes(),
-                qos: QoS::AtMostOnce,
-                retain: true,
-                expires_at_ms: None,
-            };
-            self.route(now, organisation, message, Origin::default(), effects);
+            self.publish_sys(now, &topic, &value, effects);
         }
+    }
+
+    /// Says something of the server, to those who listen and those who will.
+    pub(crate) fn publish_sys(&mut self, now: Now, topic: &str, value: &str, effects: &mut Effects) {
+        let message = Message {
+            topic,
+            properties: &[],
+            payload: value.as_bytes(),
+            qos: QoS::AtMostOnce,
+            retain: true,
+            expires_at_ms: None,
+        };
+        self.route(now, OrganisationId::FIRST, message, Origin::default(), effects);
     }
 
     pub(crate) fn report_counters(&mut self, to: ShardId, effects: &mut Effects) {

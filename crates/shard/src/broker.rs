@@ -83,9 +83,11 @@ impl Broker {
             polls.push(poll);
         }
         let usage = SharedUsage::default();
-        let (journal, mut restored) = match config.journal {
-            Some(opened) => (Some(opened.journal), opened.restored),
-            None => (None, Vec::new()),
+        let (journal, mut restored, damages) = match config.journal {
+            Some(opened) => {
+                (Some(opened.journal), opened.restored, opened.report.damages_total + opened.lost)
+            }
+            None => (None, Vec::new(), 0),
         };
         restored.resize_with(shards, Default::default);
         let mut all = Vec::new();
@@ -116,6 +118,10 @@ impl Broker {
             all.push(Shard::new(parts, journaling)?);
         }
         restore(&mut all, restored);
+        if journal.is_some() && config.sys_interval_secs > 0 {
+            all[0].say_journal(damages);
+            settle(&mut all);
+        }
         // Not before each shard has its hand in the journal: whoever had none would not be asked for its state, and lose it.
         journal.iter().for_each(|journal| journal.restored());
         let mut threads = Vec::new();

@@ -20,6 +20,8 @@ pub(crate) enum News {
     Committed(Vec<Outcome>),
     /// Everything is to be written as images.
     Checkpoint(Round),
+    /// How the journal is. Only the first shard hears it.
+    Health(Health),
     /// Copies of messages may be written again. This shard has none that stand alone.
     Survey(u64),
 }
@@ -51,24 +53,32 @@ enum Trust {
 }
 
 /// Brings the journal's words into a shard's mailbox.
-struct Ear(Arc<Mailbox>);
+struct Ear {
+    mailbox: Arc<Mailbox>,
+    /// What concerns all shards is told to one.
+    is_first: bool,
+}
 
 impl journal::Listener for Ear {
     fn committed(&self, outcomes: &[Outcome]) {
-        self.0.send(Mail::Journal(News::Committed(outcomes.to_vec())));
+        self.mailbox.send(Mail::Journal(News::Committed(outcomes.to_vec())));
     }
 
     fn fetched(&self, _: &mut Vec<journal::Answer>) {}
 
     fn checkpoint(&self, round: Round) {
-        self.0.send(Mail::Journal(News::Checkpoint(round)));
+        self.mailbox.send(Mail::Journal(News::Checkpoint(round)));
     }
 
     fn survey(&self, offer: Offer) {
-        self.0.send(Mail::Journal(News::Survey(offer.number)));
+        self.mailbox.send(Mail::Journal(News::Survey(offer.number)));
     }
 
     fn health(&self, health: Health) {
+        if !self.is_first {
+            return;
+        }
+        self.mailbox.send(Mail::Journal(News::Health(health)));
         match health {
             Health::Good => {
                 tracing::info!("the journal is written again; everything is acknowledged as usual")
@@ -91,9 +101,10 @@ impl journal::Listener for Ear {
 impl Journaling {
     pub(crate) fn new(journal: &Arc<Journal>, index: usize, mailbox: &Arc<Mailbox>) -> Self {
         let stream = journal::Stream(u16::try_from(index).unwrap_or(u16::MAX));
+        let ear = Ear { mailbox: Arc::clone(mailbox), is_first: index == 0 };
         Self {
             journal: Arc::downgrade(journal),
-            appender: journal.appender(stream, Arc::new(Ear(Arc::clone(mailbox)))),
+            appender: journal.appender(stream, Arc::new(ear)),
             under_way: VecDeque::new(),
             round: None,
             ended: None,
@@ -189,12 +200,23 @@ impl Shard {
                     (journaling.round, journaling.ended, journaling.last_round) = (Some(round), None, round);
                 }
             }
+            News::Health(health) => self.say_health(health),
             News::Survey(offer) => {
                 if let Some(journaling) = &mut self.journaling {
                     journaling.appender.surveyed(offer);
                 }
             }
         }
+    }
+
+    /// For `$SYS/broker/journal/health`.
+    pub(crate) fn say_health(&mut self, health: Health) {
+        let text = match health {
+            Health::Good => "good".to_owned(),
+            Health::NearlyFull => "the disk is nearly full".to_owned(),
+            Health::Failing(failure) => format!("failing: {failure}"),
+        };
+        self.handle(Input::Said { topic: "journal/health", text: &text });
     }
 
     fn on_outcome(&mut self, outcome: Outcome) {

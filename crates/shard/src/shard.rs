@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 use tidegate_core::{ConnectionId, Core, Effects, Input, Now, Restored};
+use tidegate_journal::Health;
 use tidegate_observe::{EndReason, Throttle};
 
 use crate::acceptor::Acceptor;
@@ -143,6 +144,13 @@ impl Shard {
     /// Takes over what was there before a restart. To be called for every shard before [`Shard::settle`].
     pub(crate) fn restore(&mut self, restored: Restored) {
         self.parts.core.restore(self.now, restored, &mut self.effects);
+        self.carry_out();
+    }
+
+    /// What operators can see of the journal from the first moment on.
+    pub(crate) fn say_journal(&mut self, damages: u64) {
+        self.say_health(Health::Good);
+        self.handle(Input::Said { topic: "journal/damaged", text: &damages.to_string() });
         self.carry_out();
     }
 
