@@ -168,5 +168,6 @@ fn restore(shards: &mut [Shard], restored: Vec<Restored>) {
 }
 
 fn settle(shards: &mut [Shard]) {
-    while shards.iter_mut().fold(false, |any, shard| shard.settle() || any) {}
+    // All of them each time: one that has nothing to read may have something to send.
+    while shards.iter_mut().map(Shard::settle).filter(|&any| any).count() > 0 {}
 }
