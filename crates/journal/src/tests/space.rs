@@ -291,6 +291,49 @@ fn releases_of_a_failed_submission_wait_for_a_checkpoint() {
 }
 
 #[test]
+fn a_release_behind_a_failure_waits_for_a_checkpoint_too() {
+    let mut world = World::new();
+    let mut owner = world.stream(1);
+    world.journal.restored();
+    let position = message(&mut world, &mut owner, b"alive");
+    fail(&mut world, &mut owner, b"done with it");
+    owner.0.release(position, 5);
+    owner.0.submit();
+    world.write();
+    assert_eq!(world.journal.usage().live_bytes, 13, "what made it unnecessary is not on the disk");
+}
+
+#[test]
+fn a_round_in_which_something_failed_is_never_complete() {
+    let mut world = World::new();
+    let mut owner = world.stream(1);
+    world.journal.restored();
+    world.append(&mut owner, "before");
+    world.journal.request_checkpoint();
+    world.run();
+    let round = owner.1.rounds.lock().unwrap().pop().unwrap();
+    fail(&mut world, &mut owner, b"image");
+    owner.0.push(Kind::State, b"the rest of the images").unwrap();
+    owner.0.checkpointed(round);
+    owner.0.submit();
+    world.run();
+    assert!(owner.1.outcomes()[0].result.is_ok());
+    assert_eq!(world.journal.usage().replay_start, Position::ZERO);
+    assert!(owner.1.rounds.lock().unwrap()[0] > round, "another one is asked for");
+}
+
+/// Submits something that the disk refuses; afterwards the disk works again.
+fn fail(world: &mut World, owner: &mut Owner, record: &[u8]) {
+    world.disk.set_faults(Faults { sync_fails: 1000, ..Default::default() });
+    owner.0.push(Kind::State, record).unwrap();
+    owner.0.submit();
+    world.write();
+    assert!(owner.1.outcomes()[0].result.is_err());
+    world.disk.set_faults(Faults::default());
+    world.now_ms += 1000;
+}
+
+#[test]
 fn a_full_disk_asks_for_checkpoints_which_make_space() {
     let mut world = World::new();
     let mut owner = world.stream(1);
