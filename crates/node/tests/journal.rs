@@ -17,7 +17,7 @@ impl Serving {
     fn start(data: &Path) -> Self {
         let mut child =
             command(data).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
-        let out = BufReader::new(child.stdout.take().unwrap());
+        let out = BufReader::new(child.stdout.take().expect("the system allows it"));
         let address = out.lines().map_while(Result::ok).find_map(|line| {
             line.split_once("listening on ").and_then(|(_, address)| address.trim().parse().ok())
         });
@@ -25,17 +25,17 @@ impl Serving {
     }
 
     fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.child.kill().expect("the system allows it");
+        self.child.wait().expect("the system allows it");
     }
 
     fn client(&self, identifier: &str, clean: bool) -> Client {
-        let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut stream = TcpStream::connect(self.address).expect("the system allows it");
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("the system allows it");
         let mut body = b"\0\x04MQTT\x04".to_vec();
         body.extend([u8::from(clean) << 1, 0, 0, 0, identifier.len() as u8]);
         body.extend(identifier.bytes());
-        stream.write_all(&[&[0x10, body.len() as u8][..], &body].concat()).unwrap();
+        stream.write_all(&[&[0x10, body.len() as u8][..], &body].concat()).expect("the system allows it");
         let mut client = Client { stream, session_present: false };
         let (first, connack) = client.packet();
         assert_eq!((first, connack[1]), (0x20, 0));
@@ -74,12 +74,14 @@ impl Client {
         self.stream.read_exact(&mut head).expect("a packet comes");
         assert!(head[1] < 0x80, "packets of these tests are small");
         let mut body = vec![0; usize::from(head[1])];
-        self.stream.read_exact(&mut body).unwrap();
+        self.stream.read_exact(&mut body).expect("the system allows it");
         (head[0], body)
     }
 
     fn send(&mut self, first: u8, body: &[u8]) {
-        self.stream.write_all(&[&[first, body.len() as u8][..], body].concat()).unwrap();
+        self.stream
+            .write_all(&[&[first, body.len() as u8][..], body].concat())
+            .expect("the system allows it");
     }
 
     fn subscribe(&mut self, filter: &str) {
@@ -105,7 +107,7 @@ impl Client {
             self.send(0x40, identifier);
             rest = payload;
         }
-        String::from_utf8(rest.to_vec()).unwrap()
+        String::from_utf8(rest.to_vec()).expect("the system allows it")
     }
 }
 
@@ -186,7 +188,9 @@ fn damage_is_told_and_kept_and_the_rest_is_served() {
 }
 
 fn segments(data: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(data.join("journal")).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(data.join("journal"))
+        .expect("the system allows it")
+        .map(|entry| entry.expect("the system allows it").path());
     let mut segments: Vec<_> =
         entries.filter(|path| path.extension().is_some_and(|it| it == "log")).collect();
     segments.sort();
@@ -195,10 +199,10 @@ fn segments(data: &Path) -> Vec<PathBuf> {
 
 /// Flips a bit in the first place that holds `what`.
 fn damage(file: &Path, what: &[u8]) {
-    let mut file = OpenOptions::new().read(true).write(true).open(file).unwrap();
+    let mut file = OpenOptions::new().read(true).write(true).open(file).expect("the system allows it");
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).unwrap();
+    file.read_to_end(&mut bytes).expect("the system allows it");
     let at = bytes.windows(what.len()).position(|window| window == what).expect("it was written");
-    file.seek(SeekFrom::Start(at as u64)).unwrap();
-    file.write_all(&[bytes[at] ^ 1]).unwrap();
+    file.seek(SeekFrom::Start(at as u64)).expect("the system allows it");
+    file.write_all(&[bytes[at] ^ 1]).expect("the system allows it");
 }
