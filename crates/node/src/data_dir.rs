@@ -38,6 +38,27 @@ pub fn prepare(path: &Path) -> Result<DataDirectory, Refusal> {
     Ok(DataDirectory { created, open_to_others: mode & !MODE & 0o777 != 0 })
 }
 
+/// What is in the directory has a version: the forms of the records, and what else is kept. A newer program's is left alone.
+///
+/// # Errors
+/// When a newer program has written it, or when it cannot be read or written.
+pub fn check_version(path: &Path) -> Result<(), Refusal> {
+    let file = path.join(VERSION_FILE);
+    match fs::read_to_string(&file) {
+        Ok(text) => match text.trim().parse::<u32>() {
+            Ok(version) if version <= VERSION => Ok(()),
+            Ok(version) => Err(Refusal {
+                help: "start the newer program, or set another `data_dir`; nothing was changed".into(),
+                ..refusal(path, &format!("has version {version}, and this program knows {VERSION}"))
+            }),
+            Err(_) => Err(refusal(path, &format!("has a {VERSION_FILE} file that holds no number"))),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => write_new(&file, &format!("{VERSION}\n"))
+            .map_err(|error| refusal(path, &format!("cannot be written to: {}", reason(&error)))),
+        Err(error) => Err(refusal(path, &format!("cannot be read: {}", reason(&error)))),
+    }
+}
+
 /// The number that makes hashes unpredictable for peers. It belongs to the data: what is written down refers to hashes
 /// under it.
 ///
@@ -90,6 +111,10 @@ fn refusal(path: &Path, what: &str) -> Refusal {
 
 /// In the data directory.
 const SEED_FILE: &str = "seed";
+/// In the data directory.
+const VERSION_FILE: &str = "version";
+/// Raised whenever an older program would misread what this one writes.
+const VERSION: u32 = 1;
 /// Its user only.
 const MODE: u32 = 0o700;
 

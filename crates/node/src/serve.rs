@@ -48,6 +48,7 @@ fn prepare(config: &Config) -> Result<Prepared, Refusals> {
     if data.open_to_others {
         tracing::warn!(path = %config.data_dir.display(), "other users may read the data directory; chmod 700 closes it");
     }
+    data_dir::check_version(&config.data_dir)?;
     let seed = data_dir::seed(&config.data_dir)?;
     let listeners = net::listen::listen(&config.listeners)?;
     // After the listeners: a second broker on the same data usually wants the same ports, which says more.

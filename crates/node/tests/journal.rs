@@ -187,6 +187,20 @@ fn damage_is_told_and_kept_and_the_rest_is_served() {
     assert!(fs::read_dir(quarantine).unwrap().count() > 0, "the evidence is kept");
 }
 
+#[test]
+fn what_a_newer_program_has_written_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    Serving::start(folder.path()).kill();
+    assert_eq!(fs::read_to_string(folder.path().join("version")).unwrap(), "1\n");
+    fs::write(folder.path().join("version"), "2\n").unwrap();
+    let before = fs::read(segments(folder.path()).remove(0)).unwrap();
+    let output = command(folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("has version 2") && complaint.contains("newer program"), "{complaint}");
+    assert!(fs::read(segments(folder.path()).remove(0)).unwrap() == before);
+}
+
 fn segments(data: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(data.join("journal"))
         .expect("the system allows it")

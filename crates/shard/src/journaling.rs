@@ -74,6 +74,12 @@ impl journal::Listener for Ear {
         self.mailbox.send(Mail::Journal(News::Survey(offer.number)));
     }
 
+    fn damaged(&self, damage: &journal::Damage) {
+        if self.is_first {
+            tracing::error!("the journal is damaged: {damage}. What is around it is served");
+        }
+    }
+
     fn health(&self, health: Health) {
         if !self.is_first {
             return;
