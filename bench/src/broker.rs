@@ -60,6 +60,9 @@ pub struct Broker {
     pub address: SocketAddr,
     /// Its process, if it can be observed.
     pub process: Option<u32>,
+    /// A folder of this run on the file system where the broker keeps what must survive; none if it keeps nothing, or
+    /// elsewhere.
+    pub durable_folder: Option<PathBuf>,
     _child: Option<Child>,
 }
 
@@ -74,7 +77,7 @@ impl Broker {
         let (child, address) = match contestant {
             Contestant::External { address, process } => {
                 cores.hold_generator(placement)?;
-                return Ok(Self { address: *address, process: *process, _child: None });
+                return Ok(Self { address: *address, process: *process, durable_folder: None, _child: None });
             }
             Contestant::Mosquitto => {
                 let address = free_address()?;
@@ -90,7 +93,11 @@ impl Broker {
                 child.until_it_prints(tidegate::listening_address)?
             }
         };
-        Ok(Self { address, process: Some(child.id()), _child: Some(child) })
+        let durable_folder = match contestant {
+            Contestant::Tidegate { .. } => Some(child.folder().to_owned()),
+            Contestant::Mosquitto | Contestant::External { .. } => None,
+        };
+        Ok(Self { address, process: Some(child.id()), durable_folder, _child: Some(child) })
     }
 
     /// The CPU counters of this moment; none without a process to look at.

@@ -12,11 +12,22 @@ pub enum QoS {
     AtLeastOnce = 1,
 }
 
+/// How long a session lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionLifetime {
+    /// It begins and ends with its connection.
+    Connection,
+    /// The server keeps it, and what waits in it, while its client is away.
+    Durable,
+}
+
 /// What a server may send to this generator.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Packet<'a> {
     /// The answer to CONNECT; zero means accepted.
     Connack {
+        /// Whether the server still had a session of this client.
+        session_present: bool,
         /// Why the connection was refused, or zero.
         return_code: u8,
     },
@@ -71,6 +82,7 @@ const SUBACK: u8 = 0x90;
 const DISCONNECT: u8 = 0xE0;
 const RETAIN: u8 = 0x01;
 const CLEAN_SESSION: u8 = 0x02;
+const SESSION_PRESENT: u8 = 0x01;
 const SUBSCRIPTION_REFUSED: u8 = 0x80;
 
 /// Reads the packet at the front of `bytes` and its length; `None` while it is incomplete.
@@ -98,7 +110,9 @@ fn decode_body(first: u8, body: &[u8]) -> Result<Packet<'_>, Malformed> {
     match (first & 0xF0, body) {
         (PUBLISH, _) => decode_publish(first, body).map(Packet::Publish),
         (PUBACK, &[high, low]) => Ok(Packet::Puback { packet_identifier: u16::from_be_bytes([high, low]) }),
-        (CONNACK, &[_, return_code]) => Ok(Packet::Connack { return_code }),
+        (CONNACK, &[flags, return_code]) => {
+            Ok(Packet::Connack { session_present: flags & SESSION_PRESENT != 0, return_code })
+        }
         (SUBACK, [_, _, codes @ ..]) => {
             Ok(Packet::Suback { refused: codes.iter().filter(|&&code| code >= SUBSCRIPTION_REFUSED).count() })
         }
@@ -127,11 +141,20 @@ fn split_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
 }
 
-/// Appends a CONNECT with a clean session and no credentials.
-pub fn encode_connect(out: &mut Vec<u8>, client_identifier: &str, keep_alive_secs: u16) {
+/// Appends a CONNECT without credentials.
+pub fn encode_connect(
+    out: &mut Vec<u8>,
+    client_identifier: &str,
+    lifetime: SessionLifetime,
+    keep_alive_secs: u16,
+) {
+    let flags = match lifetime {
+        SessionLifetime::Connection => CLEAN_SESSION,
+        SessionLifetime::Durable => 0,
+    };
     out.push(CONNECT);
     encode_length(out, 10 + 2 + client_identifier.len());
-    out.extend_from_slice(&[0, 4, b'M', b'Q', b'T', b'T', 4, CLEAN_SESSION]);
+    out.extend_from_slice(&[0, 4, b'M', b'Q', b'T', b'T', 4, flags]);
     out.extend_from_slice(&keep_alive_secs.to_be_bytes());
     encode_string(out, client_identifier);
 }

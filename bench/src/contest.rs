@@ -225,6 +225,7 @@ fn judge(goal: &Goal, measured: &Entry, reference: Option<&Entry>) -> Line {
     let (bound, is_met) = match goal.bound {
         Bound::TimesReference(most) => (Some(format!("≤ {most} ×")), ratio.map(|ratio| ratio <= most)),
         Bound::AtMost(most) => (Some(format!("≤ {most}")), ours.map(|ours| ours <= most)),
+        Bound::AtLeast(least) => (Some(format!("≥ {least}")), ours.map(|ours| ours >= least)),
         Bound::None => (None, None),
     };
     let ratio_by_round =
@@ -285,5 +286,8 @@ mod tests {
         let line = judge(&goal(Bound::AtMost(1.0)), &entry(&[]), None);
         assert_eq!(line.is_met, None);
         assert_eq!(judge(&goal(Bound::AtMost(1.0)), &entry(&[2.0]), None).is_met, Some(false));
+        for (ours, expected) in [(0.9, false), (1.0, true)] {
+            assert_eq!(judge(&goal(Bound::AtLeast(1.0)), &entry(&[ours]), None).is_met, Some(expected));
+        }
     }
 }

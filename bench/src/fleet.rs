@@ -1,7 +1,7 @@
 //! Brings up the connections of a scenario: connected, subscribed, and in a known order.
 
 use crate::clock;
-use crate::codec::{self, Packet, QoS};
+use crate::codec::{self, Packet, QoS, SessionLifetime};
 use crate::fault::Fault;
 use crate::reactor::{ConnectionId, Handler, Outbox, Reactor, Refill};
 use crate::traffic::STALL;
@@ -26,12 +26,19 @@ pub struct Member {
     pub filters: Vec<String>,
     /// The QoS of its subscriptions.
     pub qos: QoS,
+    /// Whether its session outlives the connection.
+    pub lifetime: SessionLifetime,
 }
 
 impl Member {
     /// A client without subscriptions.
     pub fn without_filters(client_identifier: String) -> Self {
-        Self { client_identifier, filters: Vec::new(), qos: QoS::AtMostOnce }
+        Self {
+            client_identifier,
+            filters: Vec::new(),
+            qos: QoS::AtMostOnce,
+            lifetime: SessionLifetime::Connection,
+        }
     }
 }
 
@@ -43,8 +50,8 @@ pub fn assemble(reactor: &mut Reactor, broker: SocketAddr, members: &[Member]) -
         while opened < members.len() && opened - joining.ready < CONNECTING_MAX {
             let id = reactor.open(broker, source_address(broker, opened))?;
             debug_assert_eq!(id, opened, "a fleet is assembled on an empty reactor");
-            let client_identifier = &members[opened].client_identifier;
-            codec::encode_connect(reactor.outbox().queue(id), client_identifier, KEEP_ALIVE_SECS);
+            let Member { client_identifier, lifetime, .. } = &members[opened];
+            codec::encode_connect(reactor.outbox().queue(id), client_identifier, *lifetime, KEEP_ALIVE_SECS);
             opened += 1;
         }
         reactor.turn(Duration::from_millis(100), &mut joining)?;
@@ -103,7 +110,7 @@ impl Handler for Joining<'_> {
         out: &mut Outbox,
     ) -> Result<(), Fault> {
         match packet {
-            Packet::Connack { return_code: 0 } | Packet::Suback { refused: 0 } => {
+            Packet::Connack { return_code: 0, .. } | Packet::Suback { refused: 0 } => {
                 self.subscribe_on(from, out);
                 Ok(())
             }

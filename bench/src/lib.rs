@@ -10,6 +10,7 @@
 //! alternation) → [`report`].
 
 pub mod affinity;
+pub mod bare_loop;
 pub mod broker;
 pub mod cli;
 pub mod clock;

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// CPU seconds of the broker per million messages that reached a subscriber.
+    /// CPU seconds of the broker per million messages that reached a subscriber, or were acknowledged where all
+    /// subscribers are away.
     CpuSecondsPerMillion,
     /// CPU microseconds of the broker per connection that was established.
     CpuMicrosPerConnection,
@@ -15,9 +16,11 @@ pub enum Metric {
     IdleCpuPercent,
     /// Messages that reached a subscriber, per second.
     DeliveredPerSecond,
+    /// Messages that were acknowledged, per second.
+    AcknowledgedPerSecond,
     /// Connections per second, from the first SYN to CONNACK.
     ConnectionsPerSecond,
-    /// Middle of the time from publishing to receiving.
+    /// Middle of the time from publishing to receiving; to the PUBACK where all subscribers are away.
     LatencyP50Micros,
     /// The time that one message in a hundred exceeds.
     LatencyP99Micros,
@@ -27,10 +30,24 @@ pub enum Metric {
     ResidentMib,
     /// Growth of the broker's memory per retained message.
     BytesPerRetained,
+    /// Growth of the broker's memory per message that waits for a client.
+    BytesPerQueued,
     /// Growth of the broker's memory per idle connection.
     KibPerConnection,
     /// Messages that the generator put into one write.
     MessagesPerWrite,
+    /// Acknowledged messages per batch that the broker wrote to the disk.
+    MessagesPerSync,
+    /// The messages of such batches that a bare loop appends and syncs in a second.
+    BareLoopPerSecond,
+    /// Acknowledged messages as a part of those.
+    ShareOfBareLoop,
+    /// Middle of the time of one batch in the bare loop.
+    BareLoopP50Micros,
+    /// The time that one batch of the bare loop in a hundred exceeds.
+    BareLoopP99Micros,
+    /// Middle of the time to the PUBACK, as a multiple of the bare loop's.
+    TimesBareLoop,
     /// Share of the shards' CPU time that the busiest shard took.
     BusiestShardPercent,
     /// CPU time that neither broker nor generator used, in percent of one core, from connecting to the end of
@@ -46,14 +63,22 @@ impl Metric {
             Self::CpuMicrosPerConnection => "CPU µs / connection",
             Self::IdleCpuPercent => "CPU % when idle",
             Self::DeliveredPerSecond => "delivered / s",
+            Self::AcknowledgedPerSecond => "acknowledged / s",
             Self::ConnectionsPerSecond => "connections / s",
             Self::LatencyP50Micros => "p50 µs",
             Self::LatencyP99Micros => "p99 µs",
             Self::LatenessP99Micros => "generator late, p99 µs",
             Self::ResidentMib => "resident MiB",
             Self::BytesPerRetained => "bytes / retained",
+            Self::BytesPerQueued => "bytes / queued",
             Self::KibPerConnection => "KiB / connection",
             Self::MessagesPerWrite => "messages / write of ours",
+            Self::MessagesPerSync => "messages / sync",
+            Self::BareLoopPerSecond => "bare loop / s",
+            Self::ShareOfBareLoop => "part of the bare loop",
+            Self::BareLoopP50Micros => "bare loop, p50 µs",
+            Self::BareLoopP99Micros => "bare loop, p99 µs",
+            Self::TimesBareLoop => "p50 × bare loop",
             Self::BusiestShardPercent => "busiest shard, %",
             Self::OthersCpuPercent => "CPU % of others",
         }

@@ -1,11 +1,13 @@
 //! The rows of the comparison: what runs, and which bound its figures have to keep.
 
+mod durable;
 mod idle;
 mod retained;
 mod storm;
 mod table;
 mod traffic;
 
+pub use durable::Backlog;
 pub use table::all;
 
 use crate::broker::Broker;
@@ -37,6 +39,10 @@ pub enum Work {
     Idle(usize),
     /// So many retained messages, sent again and again to a new subscription.
     Retained(usize),
+    /// Messages for sessions whose clients are away, for as long as a run takes.
+    Durable(Backlog),
+    /// So many messages for such sessions, handed out when the clients come back.
+    Drain(Backlog, u64),
     /// Connections that come and go as fast as the broker takes them.
     Storm,
 }
@@ -50,13 +56,15 @@ pub struct Goal {
     pub bound: Bound,
 }
 
-/// The most that Tidegate may show.
+/// The most that Tidegate may show, or the least.
 #[derive(Clone, Copy, Debug)]
 pub enum Bound {
     /// This many times what the reference shows in the same run.
     TimesReference(f64),
     /// This much.
     AtMost(f64),
+    /// Not the most but the least.
+    AtLeast(f64),
     /// Shown for information.
     None,
 }
@@ -68,6 +76,8 @@ impl Scenario {
             Work::Traffic(plan) => traffic::measure(plan, broker, timing),
             Work::Idle(connections) => idle::measure(*connections, broker, timing),
             Work::Retained(messages) => retained::measure(*messages, broker, timing),
+            Work::Durable(backlog) => durable::measure(backlog, broker, timing),
+            Work::Drain(backlog, messages) => durable::measure_drain(backlog, *messages, broker),
             Work::Storm => storm::measure(broker, timing),
         }
     }

@@ -17,7 +17,7 @@ use crate::histogram::Histogram;
 use crate::payload::{self, Label};
 use crate::reactor::{ConnectionId, Handler, Outbox, Refill};
 use crate::window::{Window, packet_identifier_of};
-use order::Order;
+pub(crate) use order::Order;
 use std::time::Duration;
 use topics::Topics;
 
@@ -133,12 +133,12 @@ impl<'p> Traffic<'p> {
     }
 
     fn on_puback(&mut self, index: usize, packet_identifier: u16) -> Result<(), Fault> {
-        let made_room = self
+        let noted = self
             .publishers
             .get_mut(index)
             .and_then(|publisher| publisher.window.on_puback(packet_identifier).ok())
             .ok_or_else(|| Fault::Delivery(format!("PUBACK {packet_identifier} acknowledges nothing")))?;
-        if made_room {
+        if noted.finished {
             self.mark_for_fill(index);
         }
         Ok(())

@@ -4,7 +4,12 @@
 //! which is far finer than the 10 ms ticks of `/proc/PID/stat`. Threads that ended are not in it; brokers
 //! keep theirs. Kernel memory of sockets belongs to no process and is not counted.
 
+mod writes;
+
+pub use writes::Writes;
+
 use crate::fault::Fault;
+use crate::measures::ThreadShare;
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -55,6 +60,16 @@ impl Usage {
             .collect();
         threads.sort_by_key(|thread| std::cmp::Reverse(thread.cpu_nanos));
         threads
+    }
+
+    /// Their parts of all that was used.
+    pub fn shares_since(&self, earlier: &Self) -> Vec<ThreadShare> {
+        let total = self.nanos_since(earlier) as f64;
+        let share = |thread: Thread| ThreadShare {
+            name: thread.name,
+            percent: 100.0 * thread.cpu_nanos as f64 / total,
+        };
+        self.threads_since(earlier).into_iter().map(share).collect()
     }
 }
 

@@ -37,9 +37,9 @@ impl Slot {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Stray;
 
-/// What the delivery of a message told.
+/// What a delivery or acknowledgement told.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Delivered {
+pub struct Noted {
     /// When it was published.
     pub sent_at: u64,
     /// Whether this made room in the window.
@@ -89,17 +89,17 @@ impl Window {
 
     /// Notes one delivery.
     #[inline]
-    pub fn on_delivery(&mut self, sequence: u64) -> Result<Delivered, Stray> {
+    pub fn on_delivery(&mut self, sequence: u64) -> Result<Noted, Stray> {
         let slot = self.in_flight(sequence)?;
         slot.deliveries_missing = slot.deliveries_missing.checked_sub(1).ok_or(Stray)?;
         let slot = *slot;
         self.settle(slot);
-        Ok(Delivered { sent_at: slot.sent_at, finished: slot.is_finished() })
+        Ok(Noted { sent_at: slot.sent_at, finished: slot.is_finished() })
     }
 
-    /// Notes a PUBACK; true when it made room in the window.
+    /// Notes a PUBACK.
     #[inline]
-    pub fn on_puback(&mut self, packet_identifier: u16) -> Result<bool, Stray> {
+    pub fn on_puback(&mut self, packet_identifier: u16) -> Result<Noted, Stray> {
         let steps =
             (u64::from(packet_identifier) + 65_535 - u64::from(packet_identifier_of(self.oldest))) % 65_535;
         let slot = self.in_flight(self.oldest + steps)?;
@@ -109,7 +109,7 @@ impl Window {
         slot.acknowledgement_missing = false;
         let slot = *slot;
         self.settle(slot);
-        Ok(slot.is_finished())
+        Ok(Noted { sent_at: slot.sent_at, finished: slot.is_finished() })
     }
 
     #[inline]
@@ -151,9 +151,9 @@ mod tests {
         let mut window = Window::new(1);
         let sequence = window.open(2, false, 7);
         assert!(!window.has_room());
-        assert_eq!(window.on_delivery(sequence), Ok(Delivered { sent_at: 7, finished: false }));
+        assert_eq!(window.on_delivery(sequence), Ok(Noted { sent_at: 7, finished: false }));
         assert!(!window.has_room());
-        assert_eq!(window.on_delivery(sequence), Ok(Delivered { sent_at: 7, finished: true }));
+        assert_eq!(window.on_delivery(sequence), Ok(Noted { sent_at: 7, finished: true }));
         assert!(window.has_room());
     }
 
@@ -164,11 +164,11 @@ mod tests {
             let sequence = window.open(1, true, 0);
             let identifier = packet_identifier_of(sequence);
             if puback_first {
-                assert_eq!(window.on_puback(identifier), Ok(false));
+                assert!(!window.on_puback(identifier).unwrap().finished);
                 assert!(window.on_delivery(sequence).unwrap().finished);
             } else {
                 assert!(!window.on_delivery(sequence).unwrap().finished);
-                assert_eq!(window.on_puback(identifier), Ok(true));
+                assert!(window.on_puback(identifier).unwrap().finished);
             }
             assert!(window.has_room());
         }
@@ -195,7 +195,7 @@ mod tests {
             let sequence = window.open(1, true, 0);
             assert_ne!(packet_identifier_of(sequence), 0);
             window.on_delivery(sequence).unwrap();
-            assert_eq!(window.on_puback(packet_identifier_of(sequence)), Ok(true));
+            assert!(window.on_puback(packet_identifier_of(sequence)).unwrap().finished);
         }
         assert_eq!(window.published(), 70_000);
     }

@@ -23,7 +23,7 @@ pub(super) struct Child {
     process: process::Child,
     lines: Receiver<String>,
     /// Configuration and data; removed with the broker.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Child {
@@ -44,11 +44,15 @@ impl Child {
         if let Some(stderr) = process.stderr.take() {
             forward_lines(stderr, sender);
         }
-        Ok(Self { process, lines, _folder: folder })
+        Ok(Self { process, lines, folder })
     }
 
     pub(super) fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Waits for a line that `find` understands.

@@ -14,10 +14,13 @@ fn publish(packet_identifier: Option<u16>, payload: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn connect_is_a_clean_mqtt_3_1_1_session() {
+fn connect_is_mqtt_3_1_1_with_a_clean_session_or_without() {
     let mut bytes = Vec::new();
-    encode_connect(&mut bytes, "c1", 300);
+    encode_connect(&mut bytes, "c1", SessionLifetime::Connection, 300);
     assert_eq!(bytes, b"\x10\x0e\x00\x04MQTT\x04\x02\x01\x2c\x00\x02c1");
+    bytes.clear();
+    encode_connect(&mut bytes, "c1", SessionLifetime::Durable, 300);
+    assert_eq!(bytes, b"\x10\x0e\x00\x04MQTT\x04\x00\x01\x2c\x00\x02c1");
 }
 
 #[test]
@@ -57,7 +60,10 @@ fn an_incomplete_packet_waits_for_its_rest() {
 
 #[test]
 fn answers_of_the_server_are_read() {
-    assert_eq!(decode(b"\x20\x02\x00\x05"), Ok(Some((Packet::Connack { return_code: 5 }, 4))));
+    for (flags, session_present, return_code) in [(0, false, 5), (1, true, 0)] {
+        let connack = Packet::Connack { session_present, return_code };
+        assert_eq!(decode(&[0x20, 2, flags, return_code]), Ok(Some((connack, 4))));
+    }
     assert_eq!(decode(b"\x40\x02\x12\x34more"), Ok(Some((Packet::Puback { packet_identifier: 0x1234 }, 4))));
     assert_eq!(decode(b"\x90\x05\x00\x01\x00\x80\x01"), Ok(Some((Packet::Suback { refused: 1 }, 7))));
 }

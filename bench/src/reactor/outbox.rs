@@ -43,7 +43,7 @@ impl Outbox {
     }
 
     /// Makes an empty queue for a new or closed connection.
-    pub(super) fn reset(&mut self, id: ConnectionId) {
+    pub(crate) fn reset(&mut self, id: ConnectionId) {
         if self.queues.len() <= id {
             self.queues.resize_with(id + 1, Queue::default);
         }

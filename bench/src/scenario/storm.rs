@@ -2,7 +2,7 @@
 
 use crate::broker::Broker;
 use crate::clock;
-use crate::codec::{self, Packet};
+use crate::codec::{self, Packet, SessionLifetime};
 use crate::fault::Fault;
 use crate::fleet::{self, KEEP_ALIVE_SECS};
 use crate::measures::{Measures, Metric};
@@ -46,7 +46,13 @@ impl Storm {
             while self.open < CONNECTING {
                 let id = self.reactor.open(self.broker, fleet::source_address(self.broker, self.opened))?;
                 let client_identifier = format!("bench-storm-{}", self.opened);
-                codec::encode_connect(self.reactor.outbox().queue(id), &client_identifier, KEEP_ALIVE_SECS);
+                let queue = self.reactor.outbox().queue(id);
+                codec::encode_connect(
+                    queue,
+                    &client_identifier,
+                    SessionLifetime::Connection,
+                    KEEP_ALIVE_SECS,
+                );
                 self.opened += 1;
                 self.open += 1;
             }
@@ -79,7 +85,7 @@ impl Handler for Arrivals {
         _: u64,
         out: &mut Outbox,
     ) -> Result<(), Fault> {
-        let Packet::Connack { return_code: 0 } = packet else {
+        let Packet::Connack { return_code: 0, .. } = packet else {
             return Err(Fault::Refused(format!("a connecting client got {packet:?}")));
         };
         codec::encode_disconnect(out.queue(from));

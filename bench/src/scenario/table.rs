@@ -1,6 +1,6 @@
 //! All scenarios with their targets. Names and bounds are those of the performance targets of the broker.
 
-use super::{Bound, Goal, Scenario, Work};
+use super::{Backlog, Bound, Goal, Scenario, Work};
 use crate::codec::QoS::{self, AtLeastOnce, AtMostOnce};
 use crate::measures::Metric;
 use crate::traffic::{Pace, Plan, Routes};
@@ -9,6 +9,9 @@ const SMALL: usize = 64;
 const IDLE_CONNECTIONS: usize = 10_000;
 const RETAINED_MESSAGES: usize = 100_000;
 const FILTERS: u32 = 100_000;
+/// Sessions whose clients are away.
+const AWAY: usize = 50;
+const QUEUED_MESSAGES: u64 = 1_000_000;
 const LATENCY_RATE_PER_SEC: u64 = 20_000;
 
 /// Every scenario, in the order of the table. `topics_per_filter` is the one parameter that a cache would
@@ -51,6 +54,10 @@ pub fn all(topics_per_filter: u32) -> Vec<Scenario> {
         latency(),
         single("roundtrip", "1 pair, one message in flight", pairs(1, AtMostOnce, SMALL, 1), None),
         storm(),
+        durable(),
+        durable_single(),
+        durable_1000(),
+        drain(),
     ]
 }
 
@@ -127,6 +134,74 @@ fn latency() -> Scenario {
             goal(Metric::LatencyP99Micros, Bound::TimesReference(1.0)),
             goal(Metric::LatenessP99Micros, Bound::None),
             goal(Metric::CpuSecondsPerMillion, Bound::None),
+        ],
+        is_saturated: false,
+    }
+}
+
+/// Messages of 256 bytes into sessions whose clients are away.
+fn backlog(publishers: usize, in_flight: usize) -> Backlog {
+    Backlog { publishers, in_flight, sessions: AWAY, payload_bytes: 256 }
+}
+
+fn durable() -> Scenario {
+    Scenario {
+        name: "durable",
+        about: "QoS 1 into 50 offline sessions, 50 publishers, 20 in flight",
+        work: Work::Durable(backlog(50, 20)),
+        goals: vec![
+            goal(Metric::CpuSecondsPerMillion, Bound::TimesReference(0.25)),
+            goal(Metric::AcknowledgedPerSecond, Bound::None),
+            goal(Metric::MessagesPerSync, Bound::None),
+            goal(Metric::BareLoopPerSecond, Bound::None),
+            goal(Metric::ShareOfBareLoop, Bound::AtLeast(0.5)),
+        ],
+        is_saturated: false,
+    }
+}
+
+fn durable_single() -> Scenario {
+    Scenario {
+        name: "durable-single",
+        about: "QoS 1 into an offline session, one publisher, one in flight",
+        work: Work::Durable(Backlog { sessions: 1, ..backlog(1, 1) }),
+        goals: vec![
+            goal(Metric::LatencyP50Micros, Bound::None),
+            goal(Metric::LatencyP99Micros, Bound::None),
+            goal(Metric::BareLoopP50Micros, Bound::None),
+            goal(Metric::BareLoopP99Micros, Bound::None),
+            goal(Metric::TimesBareLoop, Bound::None),
+            goal(Metric::CpuSecondsPerMillion, Bound::None),
+        ],
+        is_saturated: false,
+    }
+}
+
+fn durable_1000() -> Scenario {
+    Scenario {
+        name: "durable-1000",
+        about: "QoS 1 into 50 offline sessions, 1000 publishers, 20 in flight",
+        work: Work::Durable(backlog(1000, 20)),
+        goals: vec![
+            goal(Metric::AcknowledgedPerSecond, Bound::AtLeast(150_000.0)),
+            goal(Metric::CpuSecondsPerMillion, Bound::None),
+            goal(Metric::MessagesPerSync, Bound::None),
+            goal(Metric::BareLoopPerSecond, Bound::None),
+            goal(Metric::ShareOfBareLoop, Bound::None),
+        ],
+        is_saturated: false,
+    }
+}
+
+fn drain() -> Scenario {
+    Scenario {
+        name: "drain",
+        about: "1 M queued messages to 50 clients that come back",
+        work: Work::Drain(backlog(50, 20), QUEUED_MESSAGES),
+        goals: vec![
+            goal(Metric::CpuSecondsPerMillion, Bound::TimesReference(0.1)),
+            goal(Metric::DeliveredPerSecond, Bound::None),
+            goal(Metric::BytesPerQueued, Bound::None),
         ],
         is_saturated: false,
     }

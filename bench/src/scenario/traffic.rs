@@ -3,7 +3,7 @@
 use super::mib;
 use crate::broker::Broker;
 use crate::fault::Fault;
-use crate::measures::{Measures, Metric, ThreadShare};
+use crate::measures::{Measures, Metric};
 use crate::statistics;
 use crate::traffic::{self, Outcome, Plan, Timing};
 use crate::usage::Thread;
@@ -30,17 +30,9 @@ fn figures_of(outcome: &Outcome) -> Measures {
         measures.set(Metric::CpuSecondsPerMillion, statistics::ratio(nanos / 1e3, tally.delivered as f64));
         let threads = after.threads_since(before);
         measures.set(Metric::BusiestShardPercent, busiest_shard(&threads));
-        measures.threads = shares_of(&threads, nanos);
+        measures.threads = after.shares_since(before);
     }
     measures
-}
-
-fn shares_of(threads: &[Thread], total: f64) -> Vec<ThreadShare> {
-    let share = |thread: &Thread| ThreadShare {
-        name: thread.name.clone(),
-        percent: 100.0 * thread.cpu_nanos as f64 / total,
-    };
-    threads.iter().map(share).collect()
 }
 
 /// Among the threads named after shards, the busiest one's share of their time; none unless there are

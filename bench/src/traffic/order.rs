@@ -5,18 +5,18 @@ use crate::payload::Label;
 
 /// The next number expected, per subscriber and publisher.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(crate) struct Order {
     expected: Vec<u64>,
     publishers: usize,
 }
 
 impl Order {
-    pub(super) fn new(subscribers: usize, publishers: usize) -> Self {
+    pub(crate) fn new(subscribers: usize, publishers: usize) -> Self {
         Self { expected: vec![0; subscribers * publishers], publishers }
     }
 
     #[inline]
-    pub(super) fn check(&mut self, subscriber: usize, label: Label) -> Result<(), Fault> {
+    pub(crate) fn check(&mut self, subscriber: usize, label: Label) -> Result<(), Fault> {
         let publisher = label.publisher as usize;
         if publisher >= self.publishers {
             return Err(Fault::Delivery(format!("{label:?} names a publisher that does not exist")));

@@ -1,7 +1,7 @@
 //! What a traffic scenario consists of.
 
 use super::topics;
-use crate::codec::QoS;
+use crate::codec::{QoS, SessionLifetime};
 use crate::fleet::Member;
 
 /// Clients, routes, size and pace of a scenario.
@@ -74,6 +74,7 @@ impl Plan {
             client_identifier: format!("bench-sub-{index}"),
             filters: topics::filters_of_subscriber(self, index),
             qos: self.qos,
+            lifetime: SessionLifetime::Connection,
         };
         let publisher = |index| Member::without_filters(format!("bench-pub-{index}"));
         (0..self.subscribers).map(subscriber).chain((0..self.publishers).map(publisher)).collect()
