@@ -107,9 +107,33 @@ impl Core {
             return self.on_late_receipt(now, address, effects);
         };
         let at = address.number.wrapping_sub(extra.held_first) as usize;
-        if let Some(held) = extra.held.get_mut(at) {
-            held.receipts = held.receipts.saturating_sub(1);
-            self.release_held(now, address.connection, effects);
+        let Some(held) = extra.held.get_mut(at) else { return };
+        held.receipts = held.receipts.saturating_sub(1);
+        let Answer { packet_type, identifier, .. } = held.answer;
+        if held.receipts == 0 && packet_type == PacketType::PubRec {
+            self.take_received(address, identifier, effects);
+        }
+        self.release_held(now, address.connection, effects);
+    }
+
+    /// All copies of a message of QoS 2 are durable: now its identifier has to be, before PUBREC leaves.
+    fn take_received(
+        &mut self,
+        address: ReceiptAddress,
+        identifier: PacketIdentifier,
+        effects: &mut Effects,
+    ) {
+        let ReceiptAddress { connection: id, number, .. } = address;
+        if !self.write_taken(id, identifier, effects) {
+            return;
+        }
+        let ticket = self.ticket(effects);
+        let connection = self.connections.get(id);
+        let Some(extra) = connection.and_then(|connection| connection.extra.as_mut()) else { return };
+        let held = extra.held.get_mut(number.wrapping_sub(extra.held_first) as usize);
+        if let Some(held) = held.filter(|held| held.ticket.is_none_or(|earlier| earlier < ticket)) {
+            held.ticket = Some(ticket);
+            self.awaiting_journal.push_back((ticket, id));
         }
     }
 

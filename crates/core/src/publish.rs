@@ -20,6 +20,7 @@ use crate::message::{Message, forwarded};
 use crate::route::{Origin, Routed};
 use crate::shards::ReceiptAddress;
 use crate::time::Now;
+use crate::unanswered::TakenIdentifier;
 
 /// A PUBLISH whose topic is known: named in the packet, or by an alias that was set before.
 struct Resolved<'a> {
@@ -220,7 +221,10 @@ impl Core {
         effects: &mut Effects,
     ) {
         let Some(identifier) = publish.packet_identifier else { return };
-        if publish.qos == QoS::ExactlyOnce && self.write_taken(id, identifier, effects) {
+        // Taken with the copies of this shard, or not before those of the others are durable: a crash in between must not
+        // leave an identifier that makes the message known, and no message.
+        let taken = publish.qos == QoS::ExactlyOnce && routed.receipts == 0;
+        if taken && self.write_taken(id, identifier, effects) {
             routed.ticket = Some(self.ticket(effects));
         }
         let packet_type = acknowledgement_of(publish.qos);
@@ -232,12 +236,28 @@ impl Core {
     }
 
     /// A PUBREC for an identifier that a crash makes forget would let the message in a second time.
-    fn write_taken(&mut self, id: ConnectionId, identifier: PacketIdentifier, effects: &mut Effects) -> bool {
+    pub(crate) fn write_taken(
+        &mut self,
+        id: ConnectionId,
+        identifier: PacketIdentifier,
+        effects: &mut Effects,
+    ) -> bool {
         let Some(connection) = self.connections.get(id) else { return false };
-        let (organisation, session) = (connection.organisation, connection.session);
+        let taken = (connection.organisation, connection.session, identifier.get());
+        self.write_taken_of(taken, effects)
+    }
+
+    /// The same for a session without a connection; whether there was anything to write.
+    pub(crate) fn write_taken_of(
+        &mut self,
+        (organisation, session, identifier): TakenIdentifier,
+        effects: &mut Effects,
+    ) -> bool {
         let own = &mut self.organisations[organisation.0 as usize];
-        let key = own.sessions.get_mut(session).and_then(|session| session.key);
-        self.write_step(key, effects, |key| Record::Taken { key, identifier: identifier.get() })
+        let session = own.sessions.get_mut(session);
+        let key = session.filter(|session| session.awaiting_release.contains(&identifier));
+        let key = key.and_then(|session| session.key);
+        self.write_step(key, effects, |key| Record::Taken { key, identifier })
     }
 
     fn answer_refused(

@@ -1,7 +1,7 @@
 //! PUBRECs that wait for other shards, and whose connection is lost. The client will send its message again, which the
 //! identifier makes known for a repeated one; but until the receipts are in, the answer would still be too early.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use tidegate_mqtt::PacketType;
 
 use crate::core::Core;
@@ -62,24 +62,47 @@ impl Core {
         missing.receipts
     }
 
-    /// A receipt for an answer whose connection is lost; where the answer waits that took its place, if one did.
-    pub(crate) fn redirect_receipt(&mut self, address: ReceiptAddress) -> Option<ReceiptAddress> {
+    /// A receipt for an answer whose connection is lost: where the answer waits that took its place, if one did; and the
+    /// identifier if it was the last receipt.
+    pub(crate) fn redirect_receipt(
+        &mut self,
+        address: ReceiptAddress,
+    ) -> (Option<ReceiptAddress>, Option<TakenIdentifier>) {
         let Unanswered { by_identifier, by_address } = &mut self.unanswered;
-        let taken = *by_address.get(&(address.connection, address.number))?;
-        let missing = by_identifier.get_mut(&taken)?;
+        let name = (address.connection, address.number);
+        let Some(&taken) = by_address.get(&name) else { return (None, None) };
+        let Some(missing) = by_identifier.get_mut(&taken) else { return (None, None) };
         missing.receipts -= 1;
-        let held = missing.held;
-        if missing.receipts == 0 {
-            by_identifier.remove(&taken);
-            by_address.remove(&(address.connection, address.number));
+        let held = missing.held.map(|(connection, number)| ReceiptAddress { connection, number, ..address });
+        if missing.receipts > 0 {
+            return (held, None);
         }
-        held.map(|(connection, number)| ReceiptAddress { connection, number, ..address })
+        by_identifier.remove(&taken);
+        by_address.remove(&name);
+        (held, Some(taken))
     }
 
     /// See [`Core::redirect_receipt`].
     pub(crate) fn on_late_receipt(&mut self, now: Now, address: ReceiptAddress, effects: &mut Effects) {
-        if let Some(address) = self.redirect_receipt(address) {
-            self.on_receipt(now, address, effects);
+        match self.redirect_receipt(address) {
+            (Some(address), _) => self.on_receipt(now, address, effects),
+            (None, Some(taken)) => _ = self.write_taken_of(taken, effects),
+            (None, None) => {}
         }
+    }
+
+    /// The identifiers that a session has taken, and for which copies of other shards are not durable yet.
+    pub(crate) fn unreceipted(&mut self, id: ConnectionId) -> HashSet<u16> {
+        let extra = self.connections.get(id).and_then(|connection| connection.extra.as_ref());
+        let held = extra.into_iter().flat_map(|extra| &extra.held);
+        let waiting = held.filter(|held| held.receipts > 0 && held.answer.packet_type == PacketType::PubRec);
+        waiting.map(|held| held.answer.identifier.get()).collect()
+    }
+}
+
+impl Unanswered {
+    /// Whether receipts are missing for an identifier whose connection was lost.
+    pub(crate) fn has(&self, taken: TakenIdentifier) -> bool {
+        self.by_identifier.contains_key(&taken)
     }
 }

@@ -51,7 +51,7 @@ impl Core {
     ) {
         let connection = self.connections.get(address.connection);
         let Some(extra) = connection.and_then(|connection| connection.extra.as_mut()) else {
-            if let Some(address) = self.redirect_receipt(address) {
+            if let (Some(address), _) = self.redirect_receipt(address) {
                 self.on_denied(now, address, reason, effects);
             }
             return;

@@ -127,6 +127,9 @@ impl Core {
     fn write_head(&mut self, organisation: OrganisationId, id: SessionId, effects: &mut Effects) {
         self.write_will_of(organisation, id.index, effects);
         let own = &mut self.organisations[organisation.0 as usize];
+        let connection = own.sessions.get_mut(id).and_then(|session| session.connection);
+        let unreceipted = connection.map(|connection| self.unreceipted(connection)).unwrap_or_default();
+        let own = &mut self.organisations[organisation.0 as usize];
         let Some(session) = own.sessions.get_mut(id) else { return };
         let Some(key) = session.key else { return };
         let left_at_ms = session.connection.is_none().then_some(session.left_at_ms);
@@ -141,7 +144,10 @@ impl Core {
             .collect();
         let subscriptions: Vec<NodeId> = session.subscriptions.iter().copied().collect();
         let groups: Vec<_> = session.groups.iter().copied().collect();
-        let taken: Vec<u16> = session.awaiting_release.iter().copied().collect();
+        // Those that wait for other shards are written when their copies are durable.
+        let is_durable =
+            |&taken: &u16| !unreceipted.contains(&taken) && !self.unanswered.has((organisation, id, taken));
+        let taken: Vec<u16> = session.awaiting_release.iter().copied().filter(is_durable).collect();
         let organisation_number = organisation.0;
         let mut recorder = recorder!(self, effects);
         recorder.write(&Record::Session {

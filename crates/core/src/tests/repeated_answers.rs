@@ -104,3 +104,21 @@ fn a_pubrec_that_is_repeated_waits_for_the_copies_of_other_shards() {
     assert_eq!(world.received(name), [Got::PubRec(1, ReasonCode::Success)]);
     assert_eq!(world.payloads("s"), ["1"]);
 }
+
+#[test]
+fn a_message_that_a_crash_kept_from_another_shard_comes_when_it_is_sent_again() {
+    let mut world = World::new(2);
+    world.connect("s", &durable());
+    world.subscribe("s", &[("t", of(QoS::ExactlyOnce))]);
+    let publishers: Vec<String> = (0..9).map(|number| format!("p{number}")).collect();
+    publishers.iter().for_each(|name| _ = world.connect(name, &durable()));
+    let name = &publishers.iter().find(|name| !world.share_a_shard(name, "s")).unwrap()[..];
+    world.delay_shards(true);
+    let id = world.publish(name, "t", b"1", QoS::ExactlyOnce);
+    world.kill(2);
+    world.connect("s", &durable());
+    world.connect(name, &durable());
+    world.publish(name, "t", b"1", QoS::ExactlyOnce);
+    assert_eq!(world.received(name), [Got::PubRec(id, ReasonCode::Success)]);
+    assert_eq!(world.payloads("s"), ["1"]);
+}

@@ -16,12 +16,10 @@ pub(super) struct Sent {
     pub(super) payload: String,
     /// When it was sent first.
     pub(super) at: Moment,
-    /// In how many sessions of the publisher: a session that is lost takes with it the knowledge that makes a second copy
-    /// known for one.
-    pub(super) sessions: usize,
+    /// How often without anything that makes it known for a second copy: in a new session, or after a crash that came
+    /// between the records of several shards.
+    pub(super) times: usize,
     pub(super) acknowledged: Option<Moment>,
-    /// A crash came between the record of its identifier and those of other shards.
-    pub(super) torn: bool,
     /// Every one of these subscribers has to get it.
     pub(super) owed_to: Vec<usize>,
     /// One member of the shared subscription has to get it.
@@ -165,12 +163,12 @@ impl Ledger {
             );
         }
         let only_qos_2 = seen.of_qos_2 == seen.live;
-        assert!(!only_qos_2 || seen.live <= sent.sessions, "{subscriber} got {sent:?} {} times", seen.live);
+        assert!(!only_qos_2 || seen.live <= sent.times, "{subscriber} got {sent:?} {} times", seen.live);
     }
 
     /// Everything has come that will come.
     pub(super) fn close(&self) {
-        for (message, sent) in self.sent.iter().enumerate().filter(|(_, sent)| !sent.torn) {
+        for (message, sent) in self.sent.iter().enumerate() {
             let seen_by = |subscriber| self.seen.get(&(subscriber, message));
             for &subscriber in &sent.owed_to {
                 assert!(
@@ -192,7 +190,7 @@ impl Ledger {
     /// The retained message of a topic may be this one: the last that was acknowledged, or one that was sent after it.
     pub(super) fn may_be_retained(&self, topic: usize, payload: &str) -> bool {
         let of_topic: Vec<&Sent> = self.sent.iter().filter(|sent| sent.topic == topic).collect();
-        let certain = of_topic.iter().rposition(|sent| sent.acknowledged.is_some() && !sent.torn);
+        let certain = of_topic.iter().rposition(|sent| sent.acknowledged.is_some());
         let possible = &of_topic[certain.unwrap_or(0)..];
         (certain.is_none() && payload.is_empty()) || possible.iter().any(|sent| sent.payload == payload)
     }
@@ -201,6 +199,6 @@ impl Ledger {
     pub(super) fn is_last_retained(&self, message: usize) -> bool {
         let sent = &self.sent[message];
         let last = self.sent.iter().rposition(|other| other.topic == sent.topic);
-        last == Some(message) && sent.acknowledged.is_some() && !sent.torn && !sent.payload.is_empty()
+        last == Some(message) && sent.acknowledged.is_some() && !sent.payload.is_empty()
     }
 }

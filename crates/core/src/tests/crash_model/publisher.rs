@@ -79,9 +79,8 @@ impl Publisher {
             qos,
             payload,
             at,
-            sessions: 1,
+            times: 1,
             acknowledged: None,
-            torn: false,
             owed_to: Vec::new(),
             owed_to_group: false,
         });
@@ -122,7 +121,7 @@ impl Publisher {
         if !session_present {
             // The server has taken what it gave PUBREC for; the rest begins anew.
             self.flights.retain(|flight| !flight.received);
-            self.flights.iter().for_each(|flight| ledger.sent[flight.message].sessions += 1);
+            self.flights.iter().for_each(|flight| ledger.sent[flight.message].times += 1);
         }
         for at in 0..self.flights.len() {
             let flight = &mut self.flights[at];
@@ -141,7 +140,8 @@ impl Publisher {
         self.disconnected();
         for flight in self.flights.iter().filter(|flight| !flight.received) {
             let sent = &mut ledger.sent[flight.message];
-            sent.torn |= shards > 1 && self.durable && sent.qos == QoS::ExactlyOnce;
+            let torn = shards > 1 && self.durable && sent.qos == QoS::ExactlyOnce;
+            sent.times += usize::from(torn);
         }
     }
 
