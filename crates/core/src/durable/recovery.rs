@@ -18,7 +18,7 @@ use crate::message::StoredMessage;
 #[derive(Default)]
 pub struct Recovery {
     sessions: HashMap<SessionKey, SessionDraft, FixedState>,
-    messages: HashMap<MessageNumber, Arc<StoredMessage>, FixedState>,
+    messages: HashMap<MessageNumber, Heard, FixedState>,
     /// So many messages, and those that nobody refers to are looked for.
     messages_before_purge: usize,
     retained: HashMap<(u32, Box<str>), Arc<StoredMessage>, FixedState>,
@@ -26,6 +26,13 @@ pub struct Recovery {
     /// The highest number that was given to anything.
     highest: u64,
     lost: u64,
+}
+
+/// A message's content, for what refers to it by number.
+struct Heard {
+    message: Arc<StoredMessage>,
+    /// Nobody referred to it when that was looked for last.
+    was_idle: bool,
 }
 
 /// What a recovery leaves for one shard.
@@ -85,11 +92,12 @@ impl Recovery {
         match record {
             Record::Message { number, message } => {
                 self.highest = self.highest.max(number);
-                self.messages.insert(number, StoredMessage::new(&message));
+                let message = StoredMessage::new(&message);
+                self.messages.insert(number, Heard { message, was_idle: false });
                 self.purge();
             }
             Record::Retained { organisation, number } => match self.messages.get(&number) {
-                Some(message) => {
+                Some(Heard { message, .. }) => {
                     let topic = message.as_message().topic.into();
                     self.retained.insert((organisation, topic), Arc::clone(message));
                 }
@@ -195,15 +203,18 @@ impl Recovery {
         }
     }
 
-    /// Messages that are no longer referred to go, now and then: a long log must not be held as a whole. The one that
-    /// came last stays; what refers to it follows.
+    /// Messages that are no longer referred to go, now and then: a long log must not be held as a whole. One goes when it
+    /// is found idle twice: what refers to a message follows it, however old its number is, and an image of a queue has old
+    /// numbers.
     fn purge(&mut self) {
         if self.messages.len() <= self.messages_before_purge.max(MESSAGES_BEFORE_PURGE_MIN) {
             return;
         }
-        // Copies follow their message within one turn, and a turn gives out few numbers.
-        let recent = self.highest.saturating_sub(RECENT_NUMBERS);
-        self.messages.retain(|&number, message| number >= recent || Arc::strong_count(message) > 1);
+        self.messages.retain(|_, heard| {
+            let is_idle = Arc::strong_count(&heard.message) == 1;
+            let was_idle = std::mem::replace(&mut heard.was_idle, is_idle);
+            !(is_idle && was_idle)
+        });
         self.messages_before_purge = self.messages.len() * 2;
     }
 
@@ -290,11 +301,11 @@ impl CopyDraft {
     fn new(
         copy: Copy<'_>,
         since_secs: u64,
-        messages: &HashMap<MessageNumber, Arc<StoredMessage>, FixedState>,
+        messages: &HashMap<MessageNumber, Heard, FixedState>,
     ) -> Option<Self> {
         let message = match copy.received {
             true => None,
-            false => Some(Arc::clone(messages.get(&copy.message)?)),
+            false => Some(Arc::clone(&messages.get(&copy.message)?.message)),
         };
         let identifiers = (!copy.identifiers.is_empty()).then(|| copy.identifiers.into());
         Some(Self { message, qos: copy.qos, retain: copy.retain, identifiers, group: copy.group, since_secs })
@@ -303,5 +314,6 @@ impl CopyDraft {
 
 /// Looking for what is no longer referred to is not worth it before there are so many.
 const MESSAGES_BEFORE_PURGE_MIN: usize = 100_000;
-/// Far more numbers than one turn gives out, times the shards that are part of each.
-const RECENT_NUMBERS: u64 = 64 * 100_000;
+
+#[cfg(test)]
+mod tests;
