@@ -2,6 +2,11 @@
 //!
 //! A crash keeps any prefix of what the journal was given that holds what it has called durable. The clients keep to the
 //! rules of MQTT and remember what a client must; the [ledger](ledger::Ledger) knows only what they saw.
+//!
+//! It was shown to fail, in so many of 4000 histories, when the product does not write Begun (518), Received (19), Taken
+//! (25), Released (55), Unsubscribed (7) or Unretained (461); when PUBREC (62) or SUBACK (140) waits for no ticket, a
+//! repeated PUBREC for no receipts (7), a PUBLISH of QoS 2 not for its identifier (12); when an image forgets identifiers
+//! that were taken (14), or a checkpoint does not write content anew (1186).
 
 mod ledger;
 mod publisher;
