@@ -57,7 +57,7 @@ pub(crate) struct Numbers {
     enabled: bool,
     shard: u64,
     last: u64,
-    /// Of the checkpoint that was begun last. What was written before it may be gone from the log.
+    /// Rises with each checkpoint, and now and then. What was written in an earlier one may be gone from the log.
     round: u32,
     /// The session whose queue is written in pieces, and where the next piece begins.
     image_of_queue: Option<(SessionKey, u64)>,
@@ -83,6 +83,7 @@ impl Numbers {
 
     fn next(&mut self) -> u64 {
         self.last += 1;
+        self.round += u32::from(self.last.is_multiple_of(NUMBERS_PER_ROUND));
         self.last * SHARDS + self.shard
     }
 
@@ -146,6 +147,9 @@ impl Recorder<'_> {
 
 /// The most shards there can be.
 const SHARDS: u64 = ShardId::COUNT_MAX as u64;
+/// A message is referred to without its content only so long after it was written: whoever reads the log need not keep all
+/// that ever was in it.
+const NUMBERS_PER_ROUND: u64 = 50_000;
 /// A turn that wrote more than this gives its memory back.
 const KEPT_BYTES_MAX: usize = 1024 * 1024;
 

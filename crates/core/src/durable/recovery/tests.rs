@@ -1,6 +1,8 @@
 //! What is kept of a log that has more messages than are looked through at once.
 
 use super::*;
+use crate::durable::recorder::{Numbers, Recorder, Records};
+use crate::identifiers::{ShardId, Ticket};
 use crate::message::Message;
 
 const KEY: SessionKey = 64;
@@ -47,4 +49,29 @@ fn messages_that_nobody_refers_to_are_forgotten() {
         tell_message(&mut recovery, number * 64);
         assert!(recovery.messages.len() <= 3 * MESSAGES_BEFORE_PURGE_MIN);
     }
+}
+
+#[test]
+fn a_message_that_is_referred_to_again_much_later_is_there_in_a_long_log() {
+    let (mut numbers, mut records) = (Numbers::new(true, ShardId(0)), Records::default());
+    let (mut last_ticket, mut persist) = (Ticket(0), None);
+    let mut recorder = Recorder {
+        numbers: &mut numbers,
+        records: &mut records,
+        last_ticket: &mut last_ticket,
+        persist: &mut persist,
+    };
+    let (qos, retain, expires_at_ms) = (QoS::AtLeastOnce, false, None);
+    let content = Message { topic: "t", properties: &[], payload: b"x", qos, retain, expires_at_ms };
+    let mut old = StoredMessage::new(&content);
+    recorder.message(&mut old);
+    for _ in 0..5 * MESSAGES_BEFORE_PURGE_MIN {
+        recorder.message(&mut StoredMessage::new(&content));
+    }
+    let message = recorder.message(&mut old);
+    let copy = Copy { message, qos, retain, received: false, identifiers: (&[][..]).into(), group: None };
+    recorder.write(&Record::Queued { key: KEY, sequence: 0, since_secs: 0, copy });
+    let mut recovery = session();
+    assert!(records.iter().all(|record| recovery.record(record)));
+    assert_eq!(recovery.lost(), 0);
 }
