@@ -52,6 +52,8 @@ pub(crate) struct WillDraft {
 
 /// One session on its way back.
 pub(crate) struct SessionDraft {
+    /// Copies of it came, and its image may follow: until then only they count.
+    is_expected: bool,
     pub(crate) organisation: OrganisationId,
     pub(crate) client_identifier: Box<str>,
     pub(crate) presence: Presence,
@@ -129,13 +131,15 @@ impl Recovery {
         true
     }
 
-    /// A change of a session. One that is unknown has ended since, or its image comes later and has the change in it.
+    /// A change of a session. One that is unknown has ended since, or its image comes later and has the change in it; the
+    /// image refers to messages that were written before it, so copies keep those until then.
     fn step(&mut self, record: Record<'_>) {
         let (messages, sessions) = (&self.messages, &mut self.sessions);
         let lost = &mut self.lost;
-        let mut draft = |copy: Copy<'_>, since_secs| {
+        // The message of a session's copy may have been written before the log begins; then the image writes it again.
+        let mut draft = |copy: Copy<'_>, since_secs, is_expected: bool| {
             let draft = CopyDraft::new(copy, since_secs, messages);
-            *lost += u64::from(draft.is_none());
+            *lost += u64::from(draft.is_none() && !is_expected);
             draft
         };
         match record {
@@ -160,15 +164,14 @@ impl Recovery {
                 }
             }
             Record::Queued { key, sequence, since_secs, copy } => {
-                if let Some(session) = sessions.get_mut(&key) {
-                    session.next_sequence = session.next_sequence.max(sequence + 1);
-                    session.queue.extend(draft(copy, since_secs).map(|copy| (sequence, copy)));
-                }
+                let session = sessions.entry(key).or_insert_with(SessionDraft::expected);
+                session.next_sequence = session.next_sequence.max(sequence + 1);
+                let copy = draft(copy, since_secs, session.is_expected);
+                session.queue.extend(copy.map(|copy| (sequence, copy)));
             }
             Record::Sent { key, identifier, copy } => {
-                if let Some(session) = sessions.get_mut(&key)
-                    && let Some(copy) = draft(copy, 0)
-                {
+                let session = sessions.entry(key).or_insert_with(SessionDraft::expected);
+                if let Some(copy) = draft(copy, 0, session.is_expected) {
                     session.begin(identifier, copy);
                 }
             }
@@ -227,7 +230,8 @@ impl Recovery {
     /// How many sessions and retained messages came back.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        (self.sessions.len(), self.retained.len())
+        let known = self.sessions.values().filter(|session| !session.is_expected);
+        (known.count(), self.retained.len())
     }
 
     /// Deals everything out to shards: the parts in the order of their numbers.
@@ -235,7 +239,7 @@ impl Recovery {
     pub fn split(self, seed: u64, shards: u8) -> Vec<Restored> {
         let part = || Restored { highest: self.highest, ..Restored::default() };
         let mut parts: Vec<Restored> = (0..shards.max(1)).map(|_| part()).collect();
-        for (key, draft) in self.sessions {
+        for (key, draft) in self.sessions.into_iter().filter(|(_, draft)| !draft.is_expected) {
             let owner = owner_of_client(seed, shards, draft.organisation, &draft.client_identifier);
             parts[usize::from(owner.0)].sessions.push((key, draft));
         }
@@ -255,6 +259,7 @@ impl Recovery {
 impl SessionDraft {
     fn new(organisation: u32, client_identifier: &str, presence: Presence) -> Self {
         Self {
+            is_expected: false,
             organisation: OrganisationId(organisation),
             client_identifier: client_identifier.into(),
             presence,
@@ -264,6 +269,11 @@ impl SessionDraft {
             window: Vec::new(),
             awaiting_release: HashSet::default(),
         }
+    }
+
+    fn expected() -> Self {
+        let presence = Presence { expiry_secs: 0, left_at_ms: None };
+        Self { is_expected: true, ..Self::new(0, "", presence) }
     }
 
     fn exchange(&mut self, identifier: u16) -> Option<&mut (u16, CopyDraft)> {
