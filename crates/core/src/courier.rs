@@ -90,7 +90,7 @@ impl Courier<'_> {
             && !replaying
             && session.queue.is_empty()
             && connection.outbound.len() < self.limits.outbound_bytes_max
-            && session.window.has_room(connection.send_maximum)
+            && session.may_begin(connection.send_maximum)
         {
             let post = post!(self, connection);
             let waits = begin(post, session, keep, manner, None, &mut self.recorder);
@@ -148,7 +148,7 @@ impl Courier<'_> {
         let mut waits = None;
         while session.replay.is_none()
             && connection.outbound.len() < bytes_max
-            && session.window.has_room(maximum)
+            && session.may_begin(maximum)
             && let Some(queued) = session.queue.pop(Accounts {
                 now: self.now,
                 limits: self.limits,
@@ -165,7 +165,9 @@ impl Courier<'_> {
                 group: queued.group,
             };
             let sequence = Some(session.queue.last_taken());
-            waits = send(post!(self, connection), session, &mut keep, manner, sequence, &mut self.recorder);
+            let begun =
+                send(post!(self, connection), session, &mut keep, manner, sequence, &mut self.recorder);
+            waits = begun.or(waits);
         }
         self.note_waiting(waits);
     }
@@ -228,6 +230,11 @@ fn begin(
         let ticket = recorder.ticket();
         session.window.begin_unsent(exchange, ticket);
         return Some((ticket, session.id));
+    }
+    if session.window.awaits_sending() {
+        // Behind one that waits for the disk, or to be sent again.
+        session.window.begin_unsent(exchange, Ticket(0));
+        return None;
     }
     session.window.begin(exchange);
     post.publish_begun(&keep.message, manner, identifier);

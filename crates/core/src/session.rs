@@ -85,6 +85,16 @@ impl Session {
         }
     }
 
+    /// Whether the exchange of another message may be begun. Messages of QoS 2 wait for the disk under their identifiers;
+    /// those behind them take theirs meanwhile, so that one sync is for all.
+    #[inline]
+    pub(crate) fn may_begin(&self, maximum: u16) -> bool {
+        match self.key {
+            Some(_) => self.window.may_begin(maximum),
+            None => self.window.has_room(maximum),
+        }
+    }
+
     /// Whether messages for it are kept while its client is away.
     pub(crate) fn is_durable(&self) -> bool {
         self.expiry.outlives_connection()

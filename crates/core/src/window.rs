@@ -120,6 +120,14 @@ impl Window {
         PacketIdentifier(nth_after(self.first, self.exchanges.len()))
     }
 
+    /// Whether another exchange may be begun that is sent in its turn, behind those that wait to be sent.
+    pub(crate) fn may_begin(&self, maximum: u16) -> bool {
+        let unsent = self.exchanges.len().saturating_sub(self.resend_from);
+        usize::from(self.in_flight) + unsent < usize::from(maximum)
+            && self.kept_bytes < KEPT_BYTES_MAX
+            && self.exchanges.len() < usize::from(u16::MAX) - 1
+    }
+
     /// Begins an exchange with the next identifier. Ask [`Window::has_room`] first.
     pub(crate) fn begin(&mut self, exchange: Exchange) -> PacketIdentifier {
         let identifier = nth_after(self.first, self.exchanges.len());

@@ -39,6 +39,8 @@ pub(crate) struct Journaling {
     /// The last that was asked for.
     last_round: Round,
     trust: Trust,
+    /// The core was told that this is not durable, and has to hear when it is.
+    doubted: Option<Ticket>,
 }
 
 /// Whether a success of the journal is one.
@@ -116,6 +118,7 @@ impl Journaling {
             ended: None,
             last_round: Round(0),
             trust: Trust::Full,
+            doubted: None,
         }
     }
 
@@ -125,7 +128,11 @@ impl Journaling {
     }
 
     /// Hands over a turn's records. `up_to` comes back at once when nothing has to be waited for.
-    fn submit(&mut self, records: &mut Records, up_to: Option<Ticket>) -> Option<Ticket> {
+    fn submit(
+        &mut self,
+        records: &mut Records,
+        up_to: Option<Ticket>,
+    ) -> Option<(Ticket, Result<(), ReasonCode>)> {
         for record in records.iter() {
             if self.appender.push(Kind::State, record).is_err() {
                 // Full: the rest of the turn is a submission of its own.
@@ -147,7 +154,7 @@ impl Journaling {
                 *last = up_to.or(*last);
                 None
             }
-            (false, None) => up_to,
+            (false, None) => up_to.map(|up_to| (up_to, self.judge(up_to))),
         };
         if let Some(round) = ended {
             self.regain_trust(round);
@@ -179,16 +186,26 @@ impl Journaling {
         let result = match outcome.result {
             Err(failure) => {
                 self.lose_trust();
+                self.doubted = self.doubted.max(up_to);
                 Err(reason(failure))
             }
             Ok(_) if self.trust == Trust::Regained(ticket) => {
                 self.trust = Trust::Full;
-                Ok(())
+                // What was begun meanwhile and waits for the disk is part of the images.
+                return up_to.max(self.doubted.take()).map(|up_to| (up_to, Ok(())));
             }
-            Ok(_) if self.trust == Trust::Full => Ok(()),
-            Ok(_) => Err(ReasonCode::UnspecifiedError),
+            Ok(_) => up_to.map_or(Ok(()), |up_to| self.judge(up_to)),
         };
         up_to.map(|up_to| (up_to, result))
+    }
+
+    /// Whether what the disk has can be relied on.
+    fn judge(&mut self, up_to: Ticket) -> Result<(), ReasonCode> {
+        if self.trust == Trust::Full {
+            return Ok(());
+        }
+        self.doubted = self.doubted.max(Some(up_to));
+        Err(ReasonCode::UnspecifiedError)
     }
 
     fn lose_trust(&mut self) {
@@ -226,13 +243,15 @@ impl Shard {
     }
 
     fn on_outcome(&mut self, outcome: Outcome) {
-        let Some((up_to, result)) = self.journaling.as_mut().and_then(|journaling| journaling.end(outcome))
-        else {
-            return;
-        };
-        match result {
-            Ok(()) => self.handle(Input::Persisted { up_to }),
-            Err(reason) => self.handle(Input::NotPersisted { up_to, reason }),
+        let ended = self.journaling.as_mut().and_then(|journaling| journaling.end(outcome));
+        self.tell_core(ended);
+    }
+
+    fn tell_core(&mut self, ended: Option<(Ticket, Result<(), ReasonCode>)>) {
+        match ended {
+            Some((up_to, Ok(()))) => self.handle(Input::Persisted { up_to }),
+            Some((up_to, Err(reason))) => self.handle(Input::NotPersisted { up_to, reason }),
+            None => {}
         }
     }
 
@@ -243,12 +262,10 @@ impl Shard {
             Some(journaling) => journaling.submit(&mut self.effects.records, up_to),
             None => {
                 self.effects.records.clear();
-                up_to
+                up_to.map(|up_to| (up_to, Ok(())))
             }
         };
-        if let Some(up_to) = at_once {
-            self.handle(Input::Persisted { up_to });
-        }
+        self.tell_core(at_once);
     }
 
     /// Writes a piece of the checkpoint under way. The disk goes first: images wait while much else does.

@@ -7,6 +7,7 @@ use tidegate_observe::EndReason;
 use crate::close::Ending;
 use crate::connection::HeldAcknowledgement;
 use crate::core::{Core, Timer};
+use crate::durable::record::Record;
 use crate::effects::Effects;
 use crate::identifiers::{ConnectionId, Ticket};
 use crate::shards::ReceiptAddress;
@@ -100,8 +101,14 @@ impl Core {
             }
         }
         let own = &mut self.organisations[organisation.0 as usize];
-        if let Some(session) = own.sessions.get_mut(session) {
+        let session = own.sessions.get_mut(session);
+        let key = session.as_ref().and_then(|session| session.key);
+        if let Some(session) = session {
             free.iter().for_each(|identifier| _ = session.awaiting_release.remove(identifier));
+        }
+        for identifier in free {
+            // The disk may have that it was taken.
+            self.write_step(key, effects, |key| Record::Released { key, identifier });
         }
         if end {
             return self.end_not_durable(now, id, Some(reason), effects);

@@ -339,3 +339,24 @@ fn retained_messages_that_a_new_subscription_still_has_to_get_come_after_a_crash
         assert!(publishes(&world.received("s")).iter().all(|(_, dup, _)| *dup), "but no more than once");
     }
 }
+
+#[test]
+fn messages_of_qos_2_wait_for_the_disk_together_and_leave_in_order() {
+    let mut world = World::new(1);
+    world.connect("s", &durable());
+    world.subscribe("s", &[("t/#", of(QoS::ExactlyOnce))]);
+    world.connect("p", &v5());
+    world.journal_stalls();
+    for number in 0..5 {
+        world.publish("p", "t/2", format!("{number}").as_bytes(), QoS::ExactlyOnce);
+    }
+    world.publish("p", "t/1", b"behind", QoS::AtLeastOnce);
+    assert_eq!(world.received("s"), []);
+    let (turns, _) = world.log_len();
+    world.journal_goes_on();
+    let got = publishes(&world.received("s"));
+    let payloads: Vec<_> = got.iter().map(|(payload, _, _)| payload.as_str()).collect();
+    assert_eq!(payloads, ["0", "1", "2", "3", "4", "behind"]);
+    assert!(got.iter().all(|(_, dup, _)| !dup), "none was sent before");
+    assert_eq!(world.log_len().0, turns, "their identifiers were durable with what was written already");
+}
