@@ -2,9 +2,10 @@
 //! exist.
 //!
 //! ```text
-//!   tidegate ──► shard ──► core ──► mqtt
-//!       ├──────────┼────────┴────► observe
-//!       └──────────┴─────────────► journal
+//!   tidegate ──► shard ──► core ──► mqtt ◄──┐
+//!       ├──────────┼────────┴────► observe  │
+//!       ├──────────┴─────────────► journal  │
+//!       └──► crashtest ─────────────────────┘
 //! ```
 
 mod repository;
@@ -24,8 +25,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tidegate-shard", &["tidegate-core", "tidegate-journal", "tidegate-mqtt", "tidegate-observe"]),
     (
         "tidegate",
-        &["tidegate-shard", "tidegate-journal", "tidegate-core", "tidegate-mqtt", "tidegate-observe"],
+        &[
+            "tidegate-crashtest",
+            "tidegate-shard",
+            "tidegate-journal",
+            "tidegate-core",
+            "tidegate-mqtt",
+            "tidegate-observe",
+        ],
     ),
+    // Sees the broker from outside; only how packets are written it does not read a second time.
+    ("tidegate-crashtest", &["tidegate-mqtt"]),
     ("tidegate-fuzz", &["tidegate-mqtt", "tidegate-core"]),
     // These see the broker from outside only: what they share with it, they could not find wrong.
     ("tidegate-bench", &[]),

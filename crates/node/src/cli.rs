@@ -1,6 +1,7 @@
 //! The command line. Each subcommand is one file below this one; here is only what they are called.
 
 mod check;
+mod crashtest;
 mod reference;
 mod serve;
 mod show;
@@ -36,6 +37,9 @@ enum Command {
     /// Check, show and explain the configuration
     #[command(subcommand, after_long_help = format!("Keys and their defaults:\n{}", summary()))]
     Config(ConfigCommand),
+    /// Kill a broker of its own again and again, and check that nothing acknowledged is lost
+    #[command(after_help = crashtest::HELP)]
+    Crashtest(crashtest::Crashtest),
 }
 
 #[derive(Subcommand)]
@@ -68,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::Config(ConfigCommand::Check(file)) => check::execute(&file.source()),
         Command::Config(ConfigCommand::Show(file)) => show::execute(&file.source()),
         Command::Config(ConfigCommand::Reference) => reference::execute(),
+        Command::Crashtest(arguments) => crashtest::execute(arguments),
     }
 }
 
