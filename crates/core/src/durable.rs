@@ -13,3 +13,4 @@ pub(crate) mod record;
 pub(crate) mod recorder;
 pub(crate) mod recovery;
 pub(crate) mod restore;
+pub(crate) mod spread;

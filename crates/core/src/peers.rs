@@ -3,6 +3,8 @@
 use tidegate_mqtt::ReasonCode;
 
 use crate::core::Core;
+use crate::durable::record::Record;
+use crate::durable::spread::Publication;
 use crate::effects::Effects;
 use crate::group::GroupKey;
 use crate::identifiers::{OrganisationId, ShardId, Ticket};
@@ -66,6 +68,11 @@ impl Core {
         self.organisation(forwarded.organisation);
         let message = forwarded.message(bytes);
         let done = self.run_errand(now, forwarded.organisation, message, forwarded.errand, effects);
+        let publication = forwarded.errand.receipt.and_then(|address| address.publication);
+        if let Some(Publication { key, identifier, .. }) = publication.filter(|_| forwarded.errand.route) {
+            let shard = self.shard.0;
+            self.recorder(effects).write(&Record::Kept { key, identifier, shard });
+        }
         let ticket = done.durable.then(|| self.ticket(effects));
         if let Some(address) = forwarded.errand.receipt
             && !done.receipt_went_on

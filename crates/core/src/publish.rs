@@ -13,6 +13,7 @@ use tidegate_observe::DropReason;
 use crate::connection::Connection;
 use crate::core::Core;
 use crate::durable::record::Record;
+use crate::durable::spread::{Had, Publication};
 use crate::effects::Effects;
 use crate::held::Answer;
 use crate::identifiers::{ConnectionId, OrganisationId, SessionId};
@@ -198,19 +199,36 @@ impl Core {
             retain: publish.retain,
             expires_at_ms,
         };
-        let receipt = publish.packet_identifier.and_then(|_| self.next_receipt(id));
-        let origin = Origin { publisher: Some(session.index), receipt };
+        let publication = self.publication(organisation, session, publish);
+        let receipt = publish.packet_identifier.and_then(|_| self.next_receipt(id, publication));
+        let had = publication.and_then(|publication| publication.had);
+        let origin = Origin { publisher: Some(session.index), receipt, had };
         let routed = self.route(now, organisation, message, origin, effects);
         self.property_scratch = scratch;
         routed
     }
 
-    fn next_receipt(&mut self, id: ConnectionId) -> Option<ReceiptAddress> {
+    /// A QoS 2 message of a session that is written down; with who had it already, if it comes again after a crash.
+    fn publication(
+        &mut self,
+        organisation: OrganisationId,
+        session: SessionId,
+        publish: &Publish<'_>,
+    ) -> Option<Publication> {
+        let identifier = publish.packet_identifier.filter(|_| publish.qos == QoS::ExactlyOnce)?.get();
+        let own = &mut self.organisations[organisation.0 as usize];
+        let session = own.sessions.get_mut(session)?;
+        let key = session.key?;
+        let had = session.half_taken.remove(&identifier).filter(|_| publish.dup);
+        Some(Publication { key, identifier, had })
+    }
+
+    fn next_receipt(&mut self, id: ConnectionId, publication: Option<Publication>) -> Option<ReceiptAddress> {
         if self.shards == 1 {
             return None;
         }
         let number = self.connections.get(id)?.next_held();
-        Some(ReceiptAddress { shard: self.shard, connection: id, number })
+        Some(ReceiptAddress { shard: self.shard, connection: id, number, publication })
     }
 
     fn answer_admitted(
@@ -223,7 +241,11 @@ impl Core {
         let Some(identifier) = publish.packet_identifier else { return };
         // Taken with the copies of this shard, or not before those of the others are durable: a crash in between must not
         // leave an identifier that makes the message known, and no message.
-        let taken = publish.qos == QoS::ExactlyOnce && routed.receipts == 0;
+        let qos_2 = publish.qos == QoS::ExactlyOnce;
+        if qos_2 && routed.receipts > 0 {
+            self.write_offered(id, identifier, routed.had, effects);
+        }
+        let taken = qos_2 && routed.receipts == 0;
         if taken && self.write_taken(id, identifier, effects) {
             routed.ticket = Some(self.ticket(effects));
         }
@@ -233,6 +255,25 @@ impl Core {
             answer.reason = ReasonCode::NoMatchingSubscribers;
         }
         self.acknowledge(id, answer, routed, effects);
+    }
+
+    /// Says which message the records of other shards are about that follow.
+    fn write_offered(
+        &mut self,
+        id: ConnectionId,
+        identifier: PacketIdentifier,
+        had: Option<Had>,
+        effects: &mut Effects,
+    ) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let (organisation, session) = (connection.organisation, connection.session);
+        let own = &mut self.organisations[organisation.0 as usize];
+        let key = own.sessions.get_mut(session).and_then(|session| session.key);
+        let (identifier, shards) = (identifier.get(), self.shards);
+        // The copies of this shard are in the same submission. With another number of shards sessions are elsewhere.
+        let before = had.filter(|had| had.shards == shards).map_or(0, |had| had.kept);
+        let kept = before | 1 << self.shard.0;
+        self.write_step(key, effects, |key| Record::Offered { key, identifier, shards, kept });
     }
 
     /// A PUBREC for an identifier that a crash makes forget would let the message in a second time.

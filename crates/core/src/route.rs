@@ -3,11 +3,12 @@
 use tidegate_mqtt::QoS;
 use tidegate_observe::DropReason;
 
-use crate::core::{Core, Timer};
+use crate::core::{Core, Timer, owner_of_client};
 use crate::courier::{Courier, Delivered};
 use crate::delivery::{Manner, Sharing};
 use crate::durable::record::Record;
 use crate::durable::recorder::recorder;
+use crate::durable::spread::Had;
 use crate::effects::Effects;
 use crate::group::{Group, GroupKey, Groups, Member};
 use crate::identifiers::{OrganisationId, SessionId, ShardId, Ticket};
@@ -25,6 +26,8 @@ pub(crate) struct Routed {
     pub(crate) ticket: Option<Ticket>,
     /// So many other shards have to say that theirs are.
     pub(crate) receipts: u32,
+    /// Who had it before a crash.
+    pub(crate) had: Option<Had>,
     /// Somebody had a matching subscription.
     pub(crate) matched: bool,
 }
@@ -45,6 +48,8 @@ pub(crate) struct Origin {
     pub(crate) publisher: Option<u32>,
     /// Where receipts of other shards go; `None` if nobody waits.
     pub(crate) receipt: Option<ReceiptAddress>,
+    /// Who had it before a crash.
+    pub(crate) had: Option<Had>,
 }
 
 /// The parts of the core that handing out one message needs.
@@ -55,6 +60,7 @@ struct Parts<'a> {
     to_shards: &'a mut Vec<Batch>,
     organisation: OrganisationId,
     shard: ShardId,
+    seed: u64,
 }
 
 impl Core {
@@ -72,9 +78,9 @@ impl Core {
         let shard = self.shard;
         let (mut parts, routes) = self.parts(now, organisation, effects);
         let route = routes.of(message.topic);
-        let mut routed = Routed { matched: !route.is_empty(), ..Routed::default() };
+        let mut routed = Routed { matched: !route.is_empty(), had: origin.had, ..Routed::default() };
         let mut keep = Keepable::new(message);
-        let mut durable = parts.deliver_here(route, &mut keep, origin.publisher);
+        let mut durable = parts.deliver_here(route, &mut keep, origin.publisher, origin.had);
         for &group in &route.groups {
             durable |= parts.deliver_to_group(group, &mut keep, 0, origin.receipt, &mut routed.receipts);
         }
@@ -107,7 +113,9 @@ impl Core {
         let mut keep = Keepable::new(message);
         let mut durable = false;
         if errand.route {
-            durable |= parts.deliver_here(routes.of(message.topic), &mut keep, None);
+            let publication = errand.receipt.and_then(|receipt| receipt.publication);
+            let had = publication.and_then(|publication| publication.had);
+            durable |= parts.deliver_here(routes.of(message.topic), &mut keep, None, had);
         }
         let mut receipts = 0;
         if let Some(member) = errand.member {
@@ -150,7 +158,7 @@ impl Core {
         organisation: OrganisationId,
         effects: &'a mut Effects,
     ) -> (Parts<'a>, &'a mut Routes) {
-        let shard = self.shard;
+        let (shard, seed) = (self.shard, self.seed);
         let own = &mut self.organisations[organisation.0 as usize];
         let Organisation { routes, groups, sessions, retained, usage, counters, .. } = own;
         let courier = Courier {
@@ -169,7 +177,7 @@ impl Core {
             dirty: &mut effects.write,
         };
         let to_shards = &mut effects.to_shards;
-        (Parts { courier, groups, retained, to_shards, organisation, shard }, routes)
+        (Parts { courier, groups, retained, to_shards, organisation, shard, seed }, routes)
     }
 
     /// What sending to sessions of one organisation needs.
@@ -197,12 +205,16 @@ impl Parts<'_> {
         route: &crate::routes::Route,
         keep: &mut Keepable<'_>,
         publisher: Option<u32>,
+        had: Option<Had>,
     ) -> bool {
         let sharing = if route.recipients.len() > 1 { Sharing::Share } else { Sharing::Copy };
         self.courier.encoder.begin(sharing);
         let (qos, retain) = (keep.message.qos, keep.message.retain);
         let mut durable = false;
         for recipient in &route.recipients {
+            if had.is_some_and(|had| self.has_it(had, recipient.session)) {
+                continue;
+            }
             let granted = if publisher == Some(recipient.session) {
                 // [MQTT5-3.8.3-3]
                 let Some(granted) = recipient.qos_of_own else { continue };
@@ -219,6 +231,14 @@ impl Parts<'_> {
             durable |= self.courier.deliver(recipient.session, keep, manner) == Delivered::Durable;
         }
         durable
+    }
+
+    /// Whether a session got its copy before a crash.
+    fn has_it(&mut self, had: Had, session: u32) -> bool {
+        let (seed, organisation) = (self.seed, self.organisation);
+        self.courier.sessions.at(session).is_some_and(|session| {
+            had.has(owner_of_client(seed, had.shards, organisation, &session.client_identifier))
+        })
     }
 
     /// One copy for one member of a group; whether this shard has to make it durable.

@@ -7,6 +7,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::durable::record::SessionKey;
+use crate::durable::spread::Had;
 use crate::group::GroupKey;
 use crate::identifiers::{ConnectionId, SessionId};
 use crate::queue::Queue;
@@ -57,6 +58,8 @@ pub(crate) struct Session {
     pub(crate) queue: Queue,
     /// Identifiers of QoS 2 messages that were received and not released yet. [MQTT5-4.3.3-10]
     pub(crate) awaiting_release: HashSet<u16, FixedState>,
+    /// Identifiers of messages that a crash has kept on some shards only: their client sends them again.
+    pub(crate) half_taken: std::collections::HashMap<u16, Had, FixedState>,
     /// Retained messages that are still to be sent for new subscriptions.
     pub(crate) replay: Option<Box<Replay>>,
     /// A Will whose connection is gone and whose delay runs.
@@ -80,6 +83,7 @@ impl Session {
             window: Window::default(),
             queue: Queue::default(),
             awaiting_release: HashSet::default(),
+            half_taken: std::collections::HashMap::default(),
             replay: None,
             pending_will: None,
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tidegate_mqtt::{QoS, ReasonCode};
 use tidegate_observe::Counters;
 
+use crate::durable::spread::Publication;
 use crate::group::{GroupKey, Member};
 use crate::identifiers::{ConnectionId, OrganisationId, SessionId, ShardId};
 use crate::message::Message;
@@ -96,6 +97,8 @@ pub(crate) struct ReceiptAddress {
     pub(crate) shard: ShardId,
     pub(crate) connection: ConnectionId,
     pub(crate) number: u64,
+    /// A QoS 2 message of a durable session: whoever keeps copies says so in the log.
+    pub(crate) publication: Option<Publication>,
 }
 
 /// A message inside a [`Batch`].

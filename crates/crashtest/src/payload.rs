@@ -18,10 +18,10 @@ impl Label {
         out.clear();
         out.extend_from_slice(&self.stream.to_le_bytes());
         out.extend_from_slice(&self.number.to_le_bytes());
-        let mut random = Random::new(self.number << 32 ^ u64::from(self.stream));
+        let mut random = Random::new(self.number.rotate_left(32) ^ u64::from(self.stream));
         // Mostly small, and now and then more than a packet of the network.
         let most = if random.one_in(200) { 20_000 } else { 400 };
-        let length = HEAD + random.of(0..most) as usize;
+        let length = HEAD + random.of(8..most) as usize;
         while out.len() < length {
             out.extend_from_slice(&random.next().to_le_bytes());
         }

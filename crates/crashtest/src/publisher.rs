@@ -23,7 +23,8 @@ struct State {
     name: String,
     version: Version,
     durable: bool,
-    /// The broker has said that the session is open.
+    /// Something was acknowledged to this session: from here on it must be there. A CONNACK alone promises nothing that could
+    /// be lost.
     established: bool,
     /// CONNACK has come on this connection.
     connected: bool,
@@ -176,7 +177,7 @@ impl State {
         if !present && self.established && self.durable {
             return Some("has lost the session: session_present is false".into());
         }
-        (self.connected, self.established) = (true, true);
+        self.connected = true;
         for exchange in &self.in_flight {
             ledger.tally.sent_again += 1;
             if exchange.received {
@@ -222,6 +223,7 @@ impl State {
             ));
         };
         self.in_flight.remove(at).into_iter().for_each(|exchange| ledger.acknowledge(exchange.label));
+        self.established = true;
         None
     }
 
@@ -242,6 +244,7 @@ impl State {
         };
         let exchange = &mut self.in_flight[at];
         exchange.received = true;
+        self.established = true;
         ledger.acknowledge(exchange.label);
         out.send(&Packet::PubRel(Acknowledgement::success(exchange.identifier)));
         None

@@ -278,8 +278,8 @@ fn unreachable_because(error: &std::io::Error) -> Trouble {
 
 /// The subscribers.
 const HABITS: [Habit; 6] = [Habit::Prompt, Habit::Prompt, Habit::Slow, Habit::Slow, Habit::Away, Habit::Away];
-/// So many messages may wait for one subscriber; then publishers pause. It bounds the memory of a long test.
-const BACKLOG_MAX: u64 = 100_000;
+/// So many messages may wait for one subscriber; then publishers pause. It bounds the memory and the end of a long test.
+const BACKLOG_MAX: u64 = 4_000;
 /// If for so long nothing comes, nothing will.
 const QUIET_MAX: Duration = Duration::from_secs(30);
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(5);

@@ -9,6 +9,7 @@ use foldhash::fast::FixedState;
 use crate::core::Core;
 use crate::durable::record::{AWAITS_RETAINED, Presence, Record, SessionKey};
 use crate::durable::recorder::recorder;
+use crate::durable::spread::Had;
 use crate::effects::Effects;
 use crate::identifiers::{OrganisationId, SessionId};
 use crate::replay::ReplayRequest;
@@ -144,10 +145,16 @@ impl Core {
             .collect();
         let subscriptions: Vec<NodeId> = session.subscriptions.iter().copied().collect();
         let groups: Vec<_> = session.groups.iter().copied().collect();
+        let shards = self.shards;
+        let kept = 1 << self.shard.0;
+        let mut half_taken: Vec<_> =
+            session.half_taken.iter().map(|(&identifier, &had)| (identifier, had)).collect();
         // Those that wait for other shards are written when their copies are durable.
         let is_durable =
             |&taken: &u16| !unreceipted.contains(&taken) && !self.unanswered.has((organisation, id, taken));
         let taken: Vec<u16> = session.awaiting_release.iter().copied().filter(is_durable).collect();
+        let offered = session.awaiting_release.iter().filter(|taken| !is_durable(taken));
+        half_taken.extend(offered.map(|&identifier| (identifier, Had { shards, kept })));
         let organisation_number = organisation.0;
         let mut recorder = recorder!(self, effects);
         recorder.write(&Record::Session {
@@ -162,6 +169,9 @@ impl Core {
         }
         for identifier in taken {
             recorder.write(&Record::Taken { key, identifier });
+        }
+        for (identifier, Had { shards, kept }) in half_taken {
+            recorder.write(&Record::Offered { key, identifier, shards, kept });
         }
         for node in subscriptions {
             let tree = own.routes.tree();

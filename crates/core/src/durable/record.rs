@@ -89,6 +89,20 @@ pub(crate) enum Record<'a> {
         key: SessionKey,
         identifier: u16,
     },
+    /// The client has sent a QoS 2 message that other shards shall keep copies of. Until `Taken` follows only those of `kept`
+    /// are known to have theirs, of so many shards; see `spread`.
+    Offered {
+        key: SessionKey,
+        identifier: u16,
+        shards: u8,
+        kept: u64,
+    },
+    /// One more shard has its copies of such a message.
+    Kept {
+        key: SessionKey,
+        identifier: u16,
+        shard: u8,
+    },
     /// The client has released it.
     Released {
         key: SessionKey,
@@ -200,6 +214,14 @@ impl<'a> Record<'a> {
             }
             Record::WillGone { number } => _ = to.tag(17).number(*number),
             Record::Replayed { key } => _ = to.tag(18).number(*key),
+            Record::Offered { key, identifier, shards, kept } => {
+                to.of_identifier(19, *key, *identifier);
+                to.byte(*shards).number(*kept);
+            }
+            Record::Kept { key, identifier, shard } => {
+                to.of_identifier(20, *key, *identifier);
+                to.byte(*shard);
+            }
         }
     }
 
@@ -249,6 +271,16 @@ impl<'a> Record<'a> {
             },
             17 => Record::WillGone { number: from.number()? },
             18 => Record::Replayed { key: from.number()? },
+            19 => Record::Offered {
+                key: from.number()?,
+                identifier: from.identifier()?,
+                shards: from.shards()?,
+                kept: from.number()?,
+            },
+            20 => {
+                let (key, identifier) = (from.number()?, from.identifier()?);
+                Record::Kept { key, identifier, shard: from.byte().filter(|shard| *shard < 64)? }
+            }
             _ => return None,
         };
         from.0.is_empty().then_some(record)

@@ -11,6 +11,7 @@ use crate::connection::OwnedWill;
 use crate::core::owner_of_client;
 use crate::core::owner_of_topic;
 use crate::durable::record::{AWAITS_RETAINED, Copy, MessageNumber, Presence, Record, SessionKey};
+use crate::durable::spread::Had;
 use crate::identifiers::OrganisationId;
 use crate::message::StoredMessage;
 
@@ -66,6 +67,8 @@ pub(crate) struct SessionDraft {
     /// In the order in which they were begun.
     pub(crate) window: Vec<(u16, CopyDraft)>,
     pub(crate) awaiting_release: HashSet<u16, FixedState>,
+    /// Messages of which other shards shall have copies, and perhaps have not.
+    pub(crate) half_taken: HashMap<u16, Had, FixedState>,
 }
 
 /// One copy on its way back.
@@ -194,6 +197,18 @@ impl Recovery {
             Record::Taken { key, identifier } => {
                 if let Some(session) = sessions.get_mut(&key) {
                     session.awaiting_release.insert(identifier);
+                    session.half_taken.remove(&identifier);
+                }
+            }
+            Record::Offered { key, identifier, shards, kept } => {
+                if let Some(session) = sessions.get_mut(&key) {
+                    session.half_taken.insert(identifier, Had { shards, kept });
+                }
+            }
+            Record::Kept { key, identifier, shard } => {
+                let session = sessions.get_mut(&key);
+                if let Some(had) = session.and_then(|session| session.half_taken.get_mut(&identifier)) {
+                    had.kept |= 1 << shard;
                 }
             }
             Record::Released { key, identifier } => {
@@ -268,6 +283,7 @@ impl SessionDraft {
             next_sequence: 0,
             window: Vec::new(),
             awaiting_release: HashSet::default(),
+            half_taken: HashMap::default(),
         }
     }
 

@@ -58,6 +58,7 @@ impl Core {
         session.key = Some(key);
         session.expiry = SessionExpiry(draft.presence.expiry_secs);
         session.awaiting_release = draft.awaiting_release;
+        session.half_taken = draft.half_taken;
         session.window = Window::restored(draft.window.into_iter().filter_map(exchange));
         // A client that was connected is gone since now.
         let left_at_ms = draft.presence.left_at_ms.unwrap_or(now.unix_ms);

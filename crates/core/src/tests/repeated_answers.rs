@@ -1,6 +1,6 @@
 //! What a client asks for again on another connection: the answer is not earlier than the first would have been.
 
-use tidegate_mqtt::{Packet, PropertyBuf, QoS, ReasonCode};
+use tidegate_mqtt::{Packet, PacketIdentifier, Properties, PropertyBuf, Publish, QoS, ReasonCode, TopicName};
 
 use super::crash::{durable, of, publishes};
 use super::world::{Got, World, v5};
@@ -121,4 +121,43 @@ fn a_message_that_a_crash_kept_from_another_shard_comes_when_it_is_sent_again() 
     world.publish(name, "t", b"1", QoS::ExactlyOnce);
     assert_eq!(world.received(name), [Got::PubRec(id, ReasonCode::Success)]);
     assert_eq!(world.payloads("s"), ["1"]);
+}
+
+#[test]
+fn a_message_that_a_crash_kept_on_one_shard_comes_once_to_everybody_when_it_is_sent_again() {
+    let publishers: Vec<String> = (0..9).map(|number| format!("p{number}")).collect();
+    let subscribers: Vec<String> = (0..9).map(|number| format!("s{number}")).collect();
+    // A crash after each turn that the log has since.
+    for turns in 0..12 {
+        let mut world = World::new(3);
+        for name in &subscribers {
+            world.connect(name, &durable());
+            world.subscribe(name, &[("t", of(QoS::ExactlyOnce))]);
+            world.break_connection(name);
+        }
+        let name = &publishers[0][..];
+        world.connect(name, &durable());
+        world.journal_goes_on();
+        world.journal_stalls();
+        let before = world.log_len().0;
+        let id = world.publish(name, "t", b"1", QoS::ExactlyOnce);
+        let after = world.log_len().0;
+        world.crash(3, (before + turns).min(after));
+        world.connect(name, &durable());
+        let again = Publish {
+            dup: true,
+            qos: QoS::ExactlyOnce,
+            retain: false,
+            topic: TopicName::new("t").ok(),
+            packet_identifier: PacketIdentifier::new(id),
+            properties: Properties::NONE,
+            payload: b"1",
+        };
+        world.send(name, &Packet::Publish(again));
+        assert_eq!(world.received(name), [Got::PubRec(id, ReasonCode::Success)]);
+        for subscriber in &subscribers {
+            world.connect(subscriber, &durable());
+            assert_eq!(world.payloads(subscriber), ["1"], "{subscriber} after {turns} turns");
+        }
+    }
 }

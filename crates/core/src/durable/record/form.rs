@@ -97,6 +97,11 @@ impl<'a> Decode<'a> {
         (identifier != 0).then_some(identifier)
     }
 
+    /// How many shards there are.
+    pub(super) fn shards(&mut self) -> Option<u8> {
+        self.byte().filter(|shards| (1..=64).contains(shards))
+    }
+
     pub(super) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (bytes, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;

@@ -59,6 +59,8 @@ proptest! {
         there_and_back(&Record::Received { key, identifier });
         there_and_back(&Record::Finished { key, identifier });
         there_and_back(&Record::Taken { key, identifier });
+        there_and_back(&Record::Offered { key, identifier, shards: 1 + options % 64, kept: sequence });
+        there_and_back(&Record::Kept { key, identifier, shard: options % 64 });
         there_and_back(&Record::Released { key, identifier });
     }
 
