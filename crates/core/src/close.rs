@@ -194,7 +194,9 @@ impl Core {
         let own = &mut self.organisations[organisation.0 as usize];
         // Without a session there is nothing that could come back to cancel it.
         let waits = own.sessions.get_mut(session).filter(|_| will.delay_secs > 0);
-        let Some(session) = waits else { return self.publish_will(now, organisation, &will, effects) };
+        let Some(session) = waits else {
+            return self.publish_will(now, organisation, Some(session), &will, effects);
+        };
         let deadline = now.mono_ms + u64::from(will.delay_secs) * 1000;
         let timer = Timer::Will(organisation, session.id, session.absence);
         session.pending_will = Some(Box::new(PendingWill { will, due_ms: deadline }));
@@ -218,15 +220,18 @@ impl Core {
             return self.arm(now, due_ms, timer);
         }
         if let Some(pending) = absent.pending_will.take() {
-            self.publish_will(now, organisation, &pending.will, effects);
+            let of = absent.id;
+            self.publish_will(now, organisation, Some(of), &pending.will, effects);
         }
     }
 
-    /// [MQTT5-3.1.2-14] [MQTT5-3.1.2-15]
+    /// [MQTT5-3.1.2-14] [MQTT5-3.1.2-15] The session that it is of, if it goes on, may have asked not to get what its own
+    /// client publishes. [MQTT5-3.8.3-3]
     pub(crate) fn publish_will(
         &mut self,
         now: Now,
         organisation: OrganisationId,
+        of: Option<SessionId>,
         will: &OwnedWill,
         effects: &mut Effects,
     ) {
@@ -239,7 +244,9 @@ impl Core {
             expires_at_ms: will.expiry_secs.map(|secs| now.unix_ms.saturating_add(u64::from(secs) * 1000)),
         };
         self.write_will_gone(will, effects);
-        self.route(now, organisation, message, Origin::default(), effects);
+        let own = &mut self.organisations[organisation.0 as usize];
+        let publisher = of.and_then(|of| own.sessions.get_mut(of)).map(|session| session.id.index);
+        self.route(now, organisation, message, Origin { publisher, ..Origin::default() }, effects);
     }
 
     pub(crate) fn on_session_expiry(
@@ -303,7 +310,7 @@ impl Core {
         let own = self.organisation(organisation);
         own.counters.drop_many(DropReason::SessionEnded, dropped);
         if let Some(pending) = session.pending_will.take() {
-            self.publish_will(now, organisation, &pending.will, effects);
+            self.publish_will(now, organisation, None, &pending.will, effects);
         }
     }
 }

@@ -40,7 +40,7 @@ impl Core {
     /// Publishes the Wills of clients whose sessions ended with the process, and those that are due.
     pub fn publish_restored_wills(&mut self, now: Now, effects: &mut Effects) {
         for (organisation, will) in std::mem::take(&mut self.restored_wills) {
-            self.publish_will(now, organisation, &will, effects);
+            self.publish_will(now, organisation, None, &will, effects);
         }
     }
 

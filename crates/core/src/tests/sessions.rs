@@ -107,6 +107,28 @@ fn a_will_waits_for_its_delay_and_is_cancelled_by_a_return() {
 }
 
 #[test]
+fn no_local_keeps_a_clients_own_will_from_its_session() {
+    let mut no_local = qos1();
+    no_local.no_local = true;
+    for (filter, expected) in [(no_local, [].as_slice()), (qos1(), &["gone"])] {
+        for delay in [0, 10] {
+            let mut will = PropertyBuf::new();
+            will.number(PropertyId::WillDelayInterval, delay);
+            let options =
+                ConnectOptions { will: Some(("w", b"gone", QoS::AtLeastOnce, false, will)), ..durable_v5() };
+            let mut world = World::new(2);
+            world.connect("c", &options);
+            world.subscribe("c", &[("w", filter)]);
+            world.break_connection("c");
+            world.advance_secs(11);
+            world.connect("c", &options);
+            // [MQTT5-3.8.3-3]
+            assert_eq!(world.payloads("c"), expected, "delay {delay}");
+        }
+    }
+}
+
+#[test]
 fn an_unacknowledged_message_of_a_share_member_goes_to_another_when_its_session_ends() {
     for shards in [1, 2, 5] {
         let mut world = World::new(shards);
