@@ -19,6 +19,7 @@ use toml::Table;
 const ARROWS: &[(&str, &[&str])] = &[
     ("tidegate-mqtt", &[]),
     ("tidegate-observe", &[]),
+    ("tidegate-contract", &["tidegate-mqtt"]),
     ("tidegate-core", &["tidegate-mqtt", "tidegate-observe"]),
     // The log of opaque records: whatever it knew of ours, it could not be replaced without.
     ("tidegate-journal", &[]),
@@ -45,7 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Where decisions are made: no sockets, files, threads, clock or process.
-const WITHOUT_IO: &[&str] = &["crates/mqtt/src", "crates/observe/src", "crates/core/src"];
+const WITHOUT_IO: &[&str] = &["crates/mqtt/src", "crates/observe/src", "crates/contract/src", "crates/core/src"];
 
 fn manifests() -> Vec<(String, Table)> {
     let files = repository::files().into_iter().filter(|file| file.ends_with("Cargo.toml"));
