@@ -61,6 +61,9 @@ mod window;
 pub use core::{Core, CoreConfig};
 pub use durable::recorder::Records;
 pub use durable::recovery::{Recovery, Restored};
+pub use durable::report::{
+    InFlightReport, MessageReport, SessionReport, SubscriptionReport, WaitingReport, WillReport,
+};
 pub use effects::{AuthenticationRequest, Effects, Handoff};
 pub use identifiers::{ConnectionId, OrganisationId, SessionId, ShardId, Ticket};
 pub use input::Input;

@@ -94,7 +94,7 @@ impl Journal {
         Ok((journal, Workers { writer, steward, reader }, report))
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 

@@ -23,7 +23,8 @@
 //!   ([`Listener::survey`]), so that the segment can be freed.
 //!
 //! * Message records are read back by their position ([`Appender::fetch`]), on a thread of its own.
-//! * [`inspect`] and [`verify`] look through a folder; [`Journal::backup`] copies one while it is used, [`restore`] back.
+//! * [`peek`], [`inspect`] and [`verify`] look through a folder and change nothing; [`Journal::pin`] and [`copy`] make a copy
+//!   of one while it is used.
 
 mod appender;
 mod backup;
@@ -39,6 +40,7 @@ mod limits;
 mod listener;
 mod log;
 mod options;
+mod peek;
 mod position;
 mod quarantine;
 mod reader;
@@ -56,7 +58,7 @@ mod walk;
 mod writer;
 
 pub use appender::Appender;
-pub use backup::{BackupError, restore};
+pub use backup::{BackupError, Contents, Pin, copy};
 pub use disk::{Access, Disk, DiskFile, Entry, Lock, LockError, RealDisk};
 #[cfg(any(test, feature = "simulation"))]
 pub use driver::Driver;
@@ -66,6 +68,7 @@ pub use limits::{RECORD_BYTES_MAX, SUBMISSION_BYTES_MAX};
 pub use listener::{Answer, Failure, Health, Listener, Offer, Outcome, Unreadable};
 pub use log::Log;
 pub use options::{Level, Options};
+pub use peek::{Peek, peek};
 pub use position::{Kind, Offset, Position, Round, Stream, Ticket};
 pub use replay::{Damage, Flaw, OpenError, Record, Replay, Report};
 pub use submission::PushError;

@@ -10,7 +10,7 @@
 pub(crate) mod chain;
 pub(crate) mod files;
 pub(crate) mod folder;
-mod reading;
+pub(crate) mod reading;
 pub(crate) mod tail;
 
 use std::io::{self, IoSlice};
@@ -170,6 +170,6 @@ fn table(disk: &dyn Disk, options: &Options, files: &[Found], end: Position) -> 
 }
 
 /// Damage of a whole segment, which has no place in it.
-fn of_segment(number: u32, what: Flaw) -> crate::replay::Damage {
+pub(crate) fn of_segment(number: u32, what: Flaw) -> crate::replay::Damage {
     crate::replay::Damage { segment: number, offset: 0, bytes: 0, what, saved: None }
 }

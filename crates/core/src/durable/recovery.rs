@@ -245,8 +245,19 @@ impl Recovery {
     /// How many sessions and retained messages came back.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        let known = self.sessions.values().filter(|session| !session.is_expected);
-        (known.count(), self.retained.len())
+        (self.known_sessions().count(), self.retained.len())
+    }
+
+    pub(crate) fn known_sessions(&self) -> impl Iterator<Item = &SessionDraft> {
+        self.sessions.values().filter(|session| !session.is_expected)
+    }
+
+    pub(crate) fn retained_messages(&self) -> impl Iterator<Item = (u32, &StoredMessage)> {
+        self.retained.iter().map(|((organisation, _), message)| (*organisation, &**message))
+    }
+
+    pub(crate) fn promised_wills(&self) -> impl Iterator<Item = &WillDraft> {
+        self.wills.values()
     }
 
     /// Deals everything out to shards: the parts in the order of their numbers.

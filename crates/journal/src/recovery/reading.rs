@@ -12,11 +12,11 @@ use crate::walk::{Item, Walk};
 use super::chain::{Chain, Link};
 use super::of_segment;
 
-pub(super) struct Reading<'a, 'd> {
-    pub(super) disk: &'a dyn Disk,
-    pub(super) quarantine: &'a mut Quarantine<'d>,
-    pub(super) replay: &'a mut dyn Replay,
-    pub(super) report: Report,
+pub(crate) struct Reading<'a, 'd> {
+    pub(crate) disk: &'a dyn Disk,
+    pub(crate) quarantine: &'a mut Quarantine<'d>,
+    pub(crate) replay: &'a mut dyn Replay,
+    pub(crate) report: Report,
 }
 
 /// Why a replay is given up for one from further back.
@@ -25,7 +25,7 @@ struct CheckpointDamaged;
 impl Reading<'_, '_> {
     /// Tells everything since the checkpoint that the manifest names, or since the one before if there is damage in
     /// that one. Returns the manifest that holds from now on.
-    pub(super) fn replay(&mut self, chain: &Chain, known: Manifest, end: u32) -> Manifest {
+    pub(crate) fn replay(&mut self, chain: &Chain, known: Manifest, end: u32) -> Manifest {
         let reachable = |start: Position| start == Position::ZERO || chain.has(start);
         let fallback = known.previous < known.start && reachable(known.previous);
         if reachable(known.start)

@@ -8,6 +8,13 @@ use crate::*;
 
 use super::world::{Ear, Heard, World, small_options};
 
+/// A copy of a journal that is in use, verified.
+fn back_up(journal: &Journal, from: &dyn Disk, to: &dyn Disk) -> Inspection {
+    let pin = journal.pin();
+    copy(from, pin.contents(), to, &mut |_, _| {}).unwrap();
+    verify(to).unwrap()
+}
+
 fn filled() -> World {
     let mut world = World::new();
     let mut stream = world.stream(4);
@@ -88,7 +95,7 @@ fn a_copy_holds_what_was_durable_when_it_was_made() {
     let mut world = filled();
     let mut stream = world.stream(4);
     let copy = SimulatedDisk::new(2);
-    let sum = world.journal.backup(&copy).unwrap();
+    let sum = back_up(&world.journal, &world.disk, &copy);
     assert!(sum.is_sound());
     assert_eq!(sum.submissions, 20);
     world.append(&mut stream, "later");
@@ -115,25 +122,30 @@ fn a_copy_starts_its_replay_where_the_original_does() {
         world.run();
     }
     let copy = SimulatedDisk::new(2);
-    world.journal.backup(&copy).unwrap();
+    back_up(&world.journal, &world.disk, &copy);
     assert_eq!(World::on(copy, small_options()).heard.texts(), ["second image"]);
 }
 
 #[test]
 fn a_copy_goes_only_into_an_empty_folder() {
     let world = filled();
-    let copy = SimulatedDisk::new(2);
-    copy.put("mine", b"x");
-    assert!(matches!(world.journal.backup(&copy), Err(BackupError::NotEmpty)));
-    assert_eq!(copy.names(), ["mine"]);
+    let target = SimulatedDisk::new(2);
+    target.put("mine", b"x");
+    let pin = world.journal.pin();
+    let copied = copy(&world.disk, pin.contents(), &target, &mut |_, _| {});
+    assert!(matches!(copied, Err(BackupError::NotEmpty)));
+    assert_eq!(target.names(), ["mine"]);
 }
 
 #[test]
 fn a_copy_is_put_back_and_works() {
     let world = filled();
-    let (copy, back) = (SimulatedDisk::new(2), SimulatedDisk::new(3));
-    world.journal.backup(&copy).unwrap();
-    assert_eq!(restore(&copy, &back).unwrap(), verify(&copy).unwrap());
+    let (backup, back) = (SimulatedDisk::new(2), SimulatedDisk::new(3));
+    let sum = back_up(&world.journal, &world.disk, &backup);
+    let (mut told, contents) = (0, Contents::of(&backup).unwrap());
+    copy(&backup, &contents, &back, &mut |_, piece| told += piece.len() as u64).unwrap();
+    assert_eq!(told, contents.bytes());
+    assert_eq!(verify(&back).unwrap(), sum);
     let mut world = World::on(back, small_options());
     assert_eq!(world.heard.records.len(), 40);
     let mut stream = world.stream(4);
@@ -142,11 +154,55 @@ fn a_copy_is_put_back_and_works() {
 }
 
 #[test]
+fn while_somebody_copies_nothing_is_freed() {
+    let mut world = World::new();
+    let mut stream = world.stream(4);
+    world.journal.restored();
+    for number in 0..12 {
+        world.append(&mut stream, &format!("{number:0>1000}"));
+    }
+    let oldest = world.segments()[0].clone();
+    let pin = world.journal.pin();
+    for _ in 0..3 {
+        world.journal.request_checkpoint();
+        world.run();
+        let round = stream.1.rounds.lock().unwrap().pop().unwrap();
+        stream.0.push(Kind::State, b"image").unwrap();
+        stream.0.checkpointed(round);
+        stream.0.submit();
+        world.run();
+    }
+    assert!(world.segments().contains(&oldest));
+    drop(pin);
+    world.run();
+    assert!(!world.segments().contains(&oldest));
+}
+
+#[test]
+fn a_peek_tells_what_an_opening_would_and_changes_nothing() {
+    let world = filled();
+    // Damage that an opening would copy aside, and a tail that it would cut.
+    let names = world.segments();
+    world.disk.flip(&names[1], 64 + 40 + 20, 3);
+    let before: Vec<_> = world.disk.names().iter().map(|name| world.disk.content(name)).collect();
+    let mut heard = Heard::default();
+    let peeked = peek(&world.disk, &mut heard).unwrap();
+    let after: Vec<_> = world.disk.names().iter().map(|name| world.disk.content(name)).collect();
+    assert!(before == after);
+    assert_eq!(peeked.files, names.len() as u64);
+    let opened = world.after_kill();
+    assert_eq!(heard.records, opened.heard.records);
+    assert_eq!(peeked.report.damages_total, 1);
+    assert_eq!(peeked.report.damages_total, opened.report.damages_total);
+    assert!(peeked.report.damages[0].saved.is_none() && opened.report.damages[0].saved.is_some());
+}
+
+#[test]
 fn a_real_folder_is_copied_while_it_is_used() {
     let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let disk = Arc::new(RealDisk::create(folder.path()).unwrap());
     let options = Options { level: Level::Os, ..small_options() };
-    let (journal, _) = Journal::open(disk, options, &mut Heard::default()).unwrap();
+    let (journal, _) = Journal::open(Arc::<RealDisk>::clone(&disk), options, &mut Heard::default()).unwrap();
     let ear = Arc::new(Ear::default());
     let mut appender = journal.appender(Stream(1), ear);
     let copies: Vec<_> = (0..5)
@@ -156,7 +212,7 @@ fn a_real_folder_is_copied_while_it_is_used() {
                 appender.submit();
             }
             let to = RealDisk::create(copy.path().join(number.to_string())).unwrap();
-            journal.backup(&to).unwrap()
+            back_up(&journal, &*disk, &to)
         })
         .collect();
     assert!(copies.iter().all(Inspection::is_sound));
