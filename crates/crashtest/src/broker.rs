@@ -60,6 +60,13 @@ impl Broker {
         }));
     }
 
+    /// SIGKILL now, unless it is on its way.
+    pub(crate) fn doom(&mut self) {
+        if self.killer.is_none() {
+            self.kill_after(Duration::ZERO);
+        }
+    }
+
     /// Whether it was killed, or is about to be: from here on connections may end.
     pub(crate) fn is_doomed(&self) -> bool {
         self.doomed.load(Ordering::SeqCst)

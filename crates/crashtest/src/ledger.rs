@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use tidegate_mqtt::QoS;
 
+use crate::group::Group;
 use crate::payload::Label;
 
 /// All streams, and what was found to be wrong.
@@ -16,17 +17,42 @@ pub(crate) struct Ledger {
     pub(crate) streams: Vec<Stream>,
     pub(crate) findings: Findings,
     pub(crate) tally: Tally,
+    group: Group,
+    /// Acknowledged, and had by no member of the shared subscription so far.
+    missing_in_group: u64,
+}
+
+/// What distinguishes the streams of a publisher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// QoS 1 or 2.
+    Plain(QoS),
+    /// QoS 1, and the last one is retained.
+    Retained,
+}
+
+impl Kind {
+    pub(crate) fn qos(self) -> QoS {
+        match self {
+            Self::Plain(qos) => qos,
+            Self::Retained => QoS::AtLeastOnce,
+        }
+    }
 }
 
 /// What one publisher sends to one topic.
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) topic: String,
-    pub(crate) qos: QoS,
+    pub(crate) kind: Kind,
     /// The highest number that was sent.
     pub(crate) sent: u64,
+    /// The highest number that was acknowledged.
+    pub(crate) last_acknowledged: u64,
     in_flight: BTreeSet<u64>,
     abandoned: BTreeSet<u64>,
+    /// Of QoS 2, and sent more than once by a publisher that came back to its session.
+    sent_again: BTreeSet<u64>,
 }
 
 /// What is known of a message.
@@ -47,6 +73,8 @@ pub(crate) struct Tally {
     pub(crate) delivered: u64,
     /// Of QoS 1, once more: allowed.
     pub(crate) repeated: u64,
+    /// Retained messages that were looked at.
+    pub(crate) retained: u64,
 }
 
 /// What is wrong. Only the first few are kept; the rest is counted.
@@ -96,9 +124,16 @@ impl Stream {
 
 impl Ledger {
     /// A new stream, by its index.
-    pub(crate) fn open(&mut self, topic: String, qos: QoS) -> u32 {
-        let (in_flight, abandoned) = (BTreeSet::new(), BTreeSet::new());
-        self.streams.push(Stream { topic, qos, sent: 0, in_flight, abandoned });
+    pub(crate) fn open(&mut self, topic: String, kind: Kind) -> u32 {
+        self.streams.push(Stream {
+            topic,
+            kind,
+            sent: 0,
+            last_acknowledged: 0,
+            in_flight: BTreeSet::new(),
+            abandoned: BTreeSet::new(),
+            sent_again: BTreeSet::new(),
+        });
         self.streams.len() as u32 - 1
     }
 
@@ -110,8 +145,21 @@ impl Ledger {
         Label { stream, number: of.sent }
     }
 
+    /// The publisher sends it once more: it does not know whether the broker has it.
+    pub(crate) fn send_again(&mut self, label: Label) {
+        self.tally.sent_again += 1;
+        if self.stream(label).kind.qos() == QoS::ExactlyOnce {
+            self.stream(label).sent_again.insert(label.number);
+        }
+    }
+
     pub(crate) fn acknowledge(&mut self, label: Label) {
-        self.tally.acknowledged += u64::from(self.stream(label).in_flight.remove(&label.number));
+        let stream = self.stream(label);
+        if stream.in_flight.remove(&label.number) {
+            stream.last_acknowledged = stream.last_acknowledged.max(label.number);
+            self.tally.acknowledged += 1;
+            self.missing_in_group += u64::from(!self.group.has(label.stream, label.number));
+        }
     }
 
     pub(crate) fn abandon(&mut self, label: Label) {
@@ -136,7 +184,7 @@ impl Ledger {
         let named = |what: &str| format!("{subscriber} {what}: message {number} of {}", stream.topic);
         if number == 0 || number > stream.sent {
             self.findings.add(named("got what nobody sent"));
-        } else if qos != stream.qos {
+        } else if qos != stream.kind.qos() {
             self.findings.add(named("got another QoS than was sent"));
         } else if number >= seen.next {
             for passed in seen.next..number {
@@ -152,11 +200,38 @@ impl Ledger {
             self.tally.delivered += 1;
         } else if seen.skipped.remove(&number) {
             self.findings.add(named(&format!("got, after number {}, an earlier one", seen.next - 1)));
-        } else if stream.qos == QoS::ExactlyOnce {
+        } else if qos == QoS::ExactlyOnce {
             self.findings.add(named("got twice what has QoS 2"));
         } else {
             self.tally.repeated += 1;
         }
+    }
+
+    /// A message has come to a member of the shared subscription.
+    pub(crate) fn deliver_to_group(&mut self, member: &str, label: Label, qos: QoS) {
+        let Label { stream: index, number } = label;
+        let Some(stream) = self.streams.get(index as usize) else {
+            return self.findings.add(format!("{member} got a message that nobody sent"));
+        };
+        let named = |what: &str| format!("{member} {what}: message {number} of {}", stream.topic);
+        if number == 0 || number > stream.sent {
+            self.findings.add(named("got what nobody sent"));
+        } else if qos != stream.kind.qos() {
+            self.findings.add(named("got another QoS than was sent"));
+        } else if self.group.take(index, number) {
+            self.tally.delivered += 1;
+            self.missing_in_group -= u64::from(stream.fate(number) == Fate::Acknowledged);
+        } else if qos == QoS::ExactlyOnce && !stream.sent_again.contains(&number) {
+            self.findings.add(named("got what has QoS 2 and a member had already"));
+        } else {
+            // Which member had a message whose publisher heard nothing is not kept over a crash; see docs/DESIGN.md.
+            self.tally.repeated += 1;
+        }
+    }
+
+    /// How much the members of the shared subscription have still to get.
+    pub(crate) fn missing_in_group(&self) -> u64 {
+        self.missing_in_group
     }
 
     /// How much of what is under way in all streams a subscriber may still get.
@@ -176,6 +251,19 @@ impl Ledger {
             }
         }
     }
+
+    /// The same for the shared subscription.
+    pub(crate) fn conclude_group(&mut self) {
+        for (index, stream) in self.streams.iter().enumerate() {
+            let acknowledged = (1..=stream.sent).filter(|&number| stream.fate(number) == Fate::Acknowledged);
+            for number in acknowledged.filter(|&number| !self.group.has(index as u32, number)) {
+                self.findings.add(format!(
+                    "no member of the shared subscription got message {number} of {}, which was acknowledged",
+                    stream.topic
+                ));
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -184,7 +272,7 @@ mod tests {
 
     fn ledger(qos: QoS, sent: u64) -> (Ledger, Vec<Seen>) {
         let mut ledger = Ledger::default();
-        let stream = ledger.open("t".into(), qos);
+        let stream = ledger.open("t".into(), Kind::Plain(qos));
         (0..sent).for_each(|_| _ = ledger.send(stream));
         (ledger, vec![Seen::default()])
     }
@@ -194,7 +282,7 @@ mod tests {
     }
 
     fn deliver(ledger: &mut Ledger, seen: &mut [Seen], numbers: &[u64]) -> Vec<String> {
-        let qos = ledger.streams[0].qos;
+        let qos = ledger.streams[0].kind.qos();
         numbers.iter().for_each(|&number| ledger.deliver("s", seen, label(number), qos));
         ledger.findings.first.clone()
     }
@@ -261,5 +349,29 @@ mod tests {
         ledger.deliver("s", &mut seen, label(1), QoS::AtLeastOnce);
         ledger.deliver("s", &mut seen, Label { stream: 9, number: 1 }, QoS::AtLeastOnce);
         assert_eq!(ledger.findings.total, 4);
+    }
+
+    #[test]
+    fn a_shared_subscription_lacks_what_no_member_got_and_has_qos_2_once() {
+        let (mut ledger, _) = ledger(QoS::ExactlyOnce, 4);
+        let qos = QoS::ExactlyOnce;
+        ledger.deliver_to_group("m", label(2), qos);
+        (1..=3).for_each(|number| ledger.acknowledge(label(number)));
+        assert_eq!(ledger.missing_in_group(), 2);
+        ledger.deliver_to_group("m", label(3), qos);
+        ledger.conclude_group();
+        assert_eq!(
+            ledger.findings.first,
+            ["no member of the shared subscription got message 1 of t, which was acknowledged"]
+        );
+        ledger.send_again(label(4));
+        (0..2).for_each(|_| ledger.deliver_to_group("m", label(4), qos));
+        assert_eq!(
+            (ledger.findings.total, ledger.tally.repeated),
+            (1, 1),
+            "nobody knew whether the broker had it"
+        );
+        ledger.deliver_to_group("n", label(2), qos);
+        assert_eq!(ledger.findings.first[1], "n got what has QoS 2 and a member had already: message 2 of t");
     }
 }

@@ -10,7 +10,7 @@ use tidegate_mqtt::{
 };
 
 use crate::connection::{Connection, Outgoing};
-use crate::ledger::Ledger;
+use crate::ledger::{Kind, Ledger};
 use crate::payload::Label;
 use crate::random::Random;
 
@@ -28,8 +28,8 @@ struct State {
     established: bool,
     /// CONNACK has come on this connection.
     connected: bool,
-    /// One for QoS 1, one for QoS 2.
-    streams: [u32; 2],
+    /// One for QoS 1, one for QoS 2, one for retained messages.
+    streams: [u32; 3],
     window: usize,
     in_flight: VecDeque<Exchange>,
     last_identifier: u16,
@@ -52,8 +52,12 @@ impl Publisher {
         let version = if index % 4 < 2 { Version::V5 } else { Version::V311 };
         let kind = if durable { "durable" } else { "clean" };
         let name = format!("{kind}-publisher-{index}");
-        let mut open = |qos: QoS| ledger.open(format!("crashtest/{name}/qos{}", qos as u8), qos);
-        let streams = [open(QoS::AtLeastOnce), open(QoS::ExactlyOnce)];
+        let mut open = |topic: &str, kind| ledger.open(format!("crashtest/{name}/{topic}"), kind);
+        let streams = [
+            open("qos1", Kind::Plain(QoS::AtLeastOnce)),
+            open("qos2", Kind::Plain(QoS::ExactlyOnce)),
+            open("retained", Kind::Retained),
+        ];
         let state = State {
             name,
             version,
@@ -61,7 +65,7 @@ impl Publisher {
             established: false,
             connected: false,
             streams,
-            window: [1, 2, 8, 16][usize::from(index / 2 % 4)],
+            window: [2, 4, 12, 24][usize::from(index / 2 % 4)],
             in_flight: VecDeque::new(),
             last_identifier: 0,
             payload: Vec::new(),
@@ -77,6 +81,11 @@ impl Publisher {
     /// Nothing of this publisher waits for the broker.
     pub(crate) fn is_idle(&self) -> bool {
         self.state.connected && self.state.in_flight.is_empty()
+    }
+
+    /// How many of its messages wait for an acknowledgement.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.state.in_flight.len()
     }
 
     pub(crate) fn rest(&mut self) {
@@ -99,17 +108,20 @@ impl Publisher {
         }
     }
 
-    /// Fills the window.
-    pub(crate) fn publish(&mut self, ledger: &mut Ledger, random: &mut Random) {
+    /// Fills the window with at most so many messages; returns how many.
+    pub(crate) fn publish(&mut self, at_most: u64, ledger: &mut Ledger, random: &mut Random) -> u64 {
         let Some(connection) =
             self.connection.as_mut().filter(|_| self.state.connected && !self.state.resting)
         else {
-            return;
+            return 0;
         };
-        while self.state.in_flight.len() < self.state.window {
-            let stream = self.state.streams[random.of(0..2) as usize];
-            self.state.publish(stream, &mut connection.outgoing, ledger);
+        let mut published = 0;
+        while published < at_most && self.state.in_flight.len() < self.state.window {
+            let which = if random.one_in(16) { 2 } else { random.of(0..2) as usize };
+            self.state.publish(self.state.streams[which], &mut connection.outgoing, ledger);
+            published += 1;
         }
+        published
     }
 
     /// The last message of each stream: when it has come, so has everything before it.
@@ -179,7 +191,7 @@ impl State {
         }
         self.connected = true;
         for exchange in &self.in_flight {
-            ledger.tally.sent_again += 1;
+            ledger.send_again(exchange.label);
             if exchange.received {
                 out.send(&Packet::PubRel(Acknowledgement::success(exchange.identifier)));
             } else {
@@ -191,7 +203,7 @@ impl State {
 
     fn publish(&mut self, stream: u32, out: &mut Outgoing, ledger: &mut Ledger) {
         let Some(identifier) = self.free_identifier() else { return };
-        let qos = ledger.streams[stream as usize].qos;
+        let qos = ledger.streams[stream as usize].kind.qos();
         let exchange = Exchange { identifier, label: ledger.send(stream), qos, received: false };
         exchange.send(false, &mut self.payload, out, ledger);
         self.in_flight.push_back(exchange);
@@ -268,11 +280,12 @@ impl State {
 impl Exchange {
     fn send(&self, dup: bool, payload: &mut Vec<u8>, out: &mut Outgoing, ledger: &Ledger) {
         self.label.write(payload);
+        let stream = &ledger.streams[self.label.stream as usize];
         out.send(&Packet::Publish(Publish {
             dup,
             qos: self.qos,
-            retain: false,
-            topic: TopicName::new(&ledger.streams[self.label.stream as usize].topic).ok(),
+            retain: stream.kind == Kind::Retained,
+            topic: TopicName::new(&stream.topic).ok(),
             packet_identifier: Some(self.identifier),
             properties: Properties::NONE,
             payload,

@@ -21,6 +21,10 @@ pub(crate) struct Subscriber {
     state: State,
     habit: Habit,
     visit: Visit,
+    backlog_max: u64,
+    /// So much waits for it when it comes to take it, whatever its habit is.
+    comes_for: u64,
+    catching_up: bool,
 }
 
 /// What a subscriber mostly does.
@@ -29,6 +33,15 @@ pub(crate) enum Habit {
     Prompt,
     Slow,
     Away,
+}
+
+/// What it wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Everything.
+    Alone,
+    /// Its share of everything.
+    Member,
 }
 
 /// When it is there in this round.
@@ -40,6 +53,7 @@ struct Visit {
 
 struct State {
     name: String,
+    role: Role,
     version: Version,
     receive_maximum: Option<u16>,
     /// The broker has said that it subscribed.
@@ -65,12 +79,21 @@ enum Answer {
 }
 
 impl Subscriber {
-    pub(crate) fn new(index: usize, habit: Habit, streams: usize, seed: u64) -> Self {
+    pub(crate) fn new(
+        index: usize,
+        habit: Habit,
+        role: Role,
+        streams: usize,
+        backlog_max: u64,
+        seed: u64,
+    ) -> Self {
         let version = if index.is_multiple_of(2) { Version::V5 } else { Version::V311 };
+        let noun = if role == Role::Member { "member" } else { "subscriber" };
         let state = State {
-            name: format!("{}-subscriber-{index}", format!("{habit:?}").to_lowercase()),
+            name: format!("{}-{noun}-{index}", format!("{habit:?}").to_lowercase()),
+            role,
             version,
-            receive_maximum: (habit == Habit::Slow && version.is_v5()).then_some(7),
+            receive_maximum: (habit == Habit::Slow && version.is_v5()).then_some(40),
             subscribed: false,
             slow: false,
             seen: vec![Seen::default(); streams],
@@ -79,15 +102,33 @@ impl Subscriber {
             random: Random::new(seed ^ index as u64),
             buffer: Vec::new(),
         };
-        Self { connection: None, state, habit, visit: Visit { arrives_at: None, leaves_at: None } }
+        let visit = Visit { arrives_at: None, leaves_at: None };
+        let (comes_for, catching_up) = (backlog_max / 2, false);
+        Self { connection: None, state, habit, visit, backlog_max, comes_for, catching_up }
     }
 
     pub(crate) fn name(&self) -> &str {
         &self.state.name
     }
 
-    pub(crate) fn seen(&self) -> &[Seen] {
-        &self.state.seen
+    /// How much it has still to get.
+    pub(crate) fn backlog(&self, ledger: &Ledger) -> u64 {
+        match self.state.role {
+            Role::Alone => ledger.missing(&self.state.seen),
+            Role::Member => ledger.missing_in_group(),
+        }
+    }
+
+    /// It takes a long backlog from the broker at this moment.
+    pub(crate) fn is_catching_up(&self) -> bool {
+        self.catching_up && self.connection.is_some()
+    }
+
+    /// Everything has come that will.
+    pub(crate) fn conclude(&self, ledger: &mut Ledger) {
+        if self.state.role == Role::Alone {
+            ledger.conclude(&self.state.name, &self.state.seen);
+        }
     }
 
     pub(crate) fn is_subscribed(&self) -> bool {
@@ -96,18 +137,32 @@ impl Subscriber {
 
     /// Chooses what to do in a round that begins now.
     pub(crate) fn begin_round(&mut self) {
+        if self.catching_up {
+            return self.stay();
+        }
         let (state, now) = (&mut self.state, now());
         let mut soon = |most_ms: u64| now + Duration::from_micros(state.random.of(0..most_ms * 1000));
         let (arrives_at, leaves_at) = (soon(50), soon(400));
         let short = Visit { arrives_at: Some(arrives_at), leaves_at: Some(leaves_at) };
         self.visit = match (self.habit, state.random.of(0..6)) {
-            (Habit::Away, 0) => Visit { arrives_at: Some(arrives_at), leaves_at: None },
-            (Habit::Away, 1) => short,
+            (Habit::Away, 0) => short,
             (Habit::Away, _) => Visit { arrives_at: None, leaves_at: None },
             (_, 0) => short,
             _ => Visit { arrives_at: Some(now), leaves_at: None },
         };
         state.slow = self.habit == Habit::Slow || state.random.one_in(8);
+    }
+
+    /// One with too much waiting for it comes, stays and is quick until little is left, so that publishers need not pause.
+    fn mind_the_backlog(&mut self, ledger: &Ledger) {
+        let backlog = self.backlog(ledger);
+        if !self.catching_up && backlog >= self.comes_for {
+            self.catching_up = true;
+            self.stay();
+        } else if self.catching_up && backlog <= self.backlog_max / 50 {
+            self.catching_up = false;
+            self.comes_for = self.state.random.of(self.backlog_max / 8..self.backlog_max * 3 / 4);
+        }
     }
 
     /// From here on it is there and takes what comes.
@@ -117,7 +172,8 @@ impl Subscriber {
     }
 
     /// Comes and goes as it has chosen.
-    pub(crate) fn come_and_go(&mut self, address: SocketAddr) -> std::io::Result<()> {
+    pub(crate) fn come_and_go(&mut self, address: SocketAddr, ledger: &Ledger) -> std::io::Result<()> {
+        self.mind_the_backlog(ledger);
         let is_past = |at: Option<Instant>| at.is_some_and(|at| at <= now());
         if is_past(self.visit.leaves_at) {
             self.visit = Visit { arrives_at: None, leaves_at: None };
@@ -212,7 +268,11 @@ impl State {
                 .then(|| "has lost the session: session_present is false".into());
         }
         let mut buffer = Vec::new();
-        let wanted = [("crashtest/#", SubscriptionOptions::of_qos(QoS::ExactlyOnce))];
+        let filter = match self.role {
+            Role::Alone => "crashtest/#",
+            Role::Member => "$share/crew/crashtest/#",
+        };
+        let wanted = [(filter, SubscriptionOptions::of_qos(QoS::ExactlyOnce))];
         let filters = SubscribeFilters::build(&wanted, self.version, &mut buffer);
         let packet_identifier = PacketIdentifier::new(1)?;
         out.send(&Packet::Subscribe(Subscribe { packet_identifier, properties: Properties::NONE, filters }));
@@ -236,7 +296,7 @@ impl State {
             return Some(format!("sent {label:?} with QoS 0"));
         };
         if publish.qos == QoS::AtLeastOnce {
-            ledger.deliver(&self.name, &mut self.seen, label, publish.qos);
+            self.deliver(label, publish.qos, ledger);
             self.answer(Answer::Acknowledge(identifier), out);
             return None;
         }
@@ -250,11 +310,18 @@ impl State {
             }
             None => {
                 self.unreleased.insert(identifier.get(), label);
-                ledger.deliver(&self.name, &mut self.seen, label, publish.qos);
+                self.deliver(label, publish.qos, ledger);
             }
         }
         self.answer(Answer::Received(identifier), out);
         None
+    }
+
+    fn deliver(&mut self, label: Label, qos: QoS, ledger: &mut Ledger) {
+        match self.role {
+            Role::Alone => ledger.deliver(&self.name, &mut self.seen, label, qos),
+            Role::Member => ledger.deliver_to_group(&self.name, label, qos),
+        }
     }
 
     /// At once, or later and in order.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use tidegate_crashtest::{Plan, fresh_seed, run};
+use tidegate_crashtest::{Outcome, Plan, fresh_seed, run};
 
 use crate::terminal;
 
@@ -22,6 +22,9 @@ pub(super) struct Crashtest {
     /// How many clients publish
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
     publishers: u16,
+    /// How many messages may wait for one subscriber; more make longer queues, and a longer test
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
+    backlog: u64,
     /// What an acknowledgement shall promise, as in `journal.level`
     #[arg(long, value_enum, default_value_t = Level::Fsync)]
     level: Level,
@@ -38,21 +41,26 @@ enum Level {
 pub(super) const HELP: &str = "\
 What it does:
   Starts this program as a broker of its own, on a free port of 127.0.0.1 and in the folder of --data. Many clients
-  publish with QoS 1 and 2, half of them with durable sessions; six clients with durable sessions subscribe: some
-  acknowledge at once, some slowly, some are mostly away. At random moments, also while it starts, the broker is
-  killed with SIGKILL and started again, and everybody comes back.
+  publish with QoS 1 and 2 and several messages in flight, half of them with durable sessions. Nine clients with
+  durable sessions subscribe, three of them to a shared subscription: some acknowledge at once, some slowly, some are
+  away until much waits for them, and take it while more comes. At random moments, also while it starts, the broker
+  is killed with SIGKILL and started again, and everybody comes back.
 
 What must hold:
   Nothing that was acknowledged is missing. What has QoS 2 comes once. Messages of one publisher to one topic come in
-  order. Every durable session is still there (session_present).
+  order. Every durable session is still there (session_present). The members of the shared subscription get everything
+  between them. A retained message is the last that was acknowledged, or a later one.
 
 What it does not show:
   Power cuts. When a process is killed, the operating system goes on and has all that was written.
 
-Exit codes: 0 everything held; 1 something did not, or the test could not be carried out.";
+Exit codes: 0 everything held; 1 something did not, or the test could not be carried out; 3 inconclusive: most kills
+hit a broker that was idle.";
+
+const INCONCLUSIVE: u8 = 3;
 
 pub(super) fn execute(arguments: Crashtest) -> ExitCode {
-    let Crashtest { data, kills, seed, publishers, level } = arguments;
+    let Crashtest { data, kills, seed, publishers, backlog, level } = arguments;
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => {
@@ -69,11 +77,15 @@ pub(super) fn execute(arguments: Crashtest) -> ExitCode {
         "{kills} kills, {publishers} publishers, level {level}, seed {seed}; data in {}",
         data.display()
     ));
-    let plan = Plan { program, folder: data, kills, seed, publishers, level: level.into() };
+    let plan = Plan { program, folder: data, kills, seed, publishers, backlog, level: level.into() };
     match run(&plan, &mut |line| terminal::say(line)) {
         Ok(verdict) => {
             terminal::say(&verdict);
-            if verdict.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            match verdict.outcome() {
+                Outcome::Held => ExitCode::SUCCESS,
+                Outcome::Broken => ExitCode::FAILURE,
+                Outcome::Inconclusive => ExitCode::from(INCONCLUSIVE),
+            }
         }
         Err(trouble) => {
             terminal::complain(format!("the crashtest could not be carried out: {trouble}"));
