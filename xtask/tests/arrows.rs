@@ -4,7 +4,8 @@
 //! ```text
 //!   tidegate ──► shard ──► core ──► mqtt ◄──┐
 //!       ├──────────┼────────┴────► observe  │
-//!       ├──────────┴─────────────► journal  │
+//!       ├──────────┼─────────────► journal  │
+//!       │          └─────────────► websocket│
 //!       └──► crashtest ─────────────────────┘
 //! ```
 
@@ -23,7 +24,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tidegate-core", &["tidegate-mqtt", "tidegate-observe"]),
     // The log of opaque records: whatever it knew of ours, it could not be replaced without.
     ("tidegate-journal", &[]),
-    ("tidegate-shard", &["tidegate-core", "tidegate-journal", "tidegate-mqtt", "tidegate-observe"]),
+    // Frames around bytes; whose bytes, it does not ask.
+    ("tidegate-websocket", &[]),
+    (
+        "tidegate-shard",
+        &["tidegate-core", "tidegate-journal", "tidegate-mqtt", "tidegate-observe", "tidegate-websocket"],
+    ),
     (
         "tidegate",
         &[
@@ -37,7 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // Sees the broker from outside; only how packets are written it does not read a second time.
     ("tidegate-crashtest", &["tidegate-mqtt"]),
-    ("tidegate-fuzz", &["tidegate-mqtt", "tidegate-core"]),
+    ("tidegate-fuzz", &["tidegate-mqtt", "tidegate-core", "tidegate-websocket"]),
     // These see the broker from outside only: what they share with it, they could not find wrong.
     ("tidegate-bench", &[]),
     ("tidegate-conformance", &[]),
@@ -46,7 +52,13 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Where decisions are made: no sockets, files, threads, clock or process.
-const WITHOUT_IO: &[&str] = &["crates/mqtt/src", "crates/observe/src", "crates/contract/src", "crates/core/src"];
+const WITHOUT_IO: &[&str] = &[
+    "crates/mqtt/src",
+    "crates/observe/src",
+    "crates/contract/src",
+    "crates/core/src",
+    "crates/websocket/src",
+];
 
 fn manifests() -> Vec<(String, Table)> {
     let files = repository::files().into_iter().filter(|file| file.ends_with("Cargo.toml"));
