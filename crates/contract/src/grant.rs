@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use regex::Regex;
 use tidegate_mqtt::InvalidTopic;
 
 use crate::filter::{Filter, Level};
@@ -18,18 +19,22 @@ pub enum Members {
 }
 
 /// One level of a grant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum GrantLevel {
     /// Exactly this text.
     Literal(Box<str>),
     /// `+`: any text.
     Any,
+    /// Any text, but a subscription has to write it out.
+    One,
     /// One out of a set.
     OneOf(Members),
+    /// A text that the expression matches as a whole.
+    Matching(Regex),
 }
 
 /// A right on topics, to publish to them or to subscribe to them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Grant {
     pub(crate) levels: Vec<GrantLevel>,
     /// It ends in `#`.
@@ -77,7 +82,7 @@ impl Members {
         Ok(Self::Some(Arc::new(members)))
     }
 
-    /// Whether a level with this text is one of them. What begins with `$` is never meant by `All`.
+    /// Whether a level with this text is one of them.
     #[must_use]
     pub fn has(&self, text: &str) -> bool {
         match self {
@@ -133,8 +138,10 @@ impl GrantLevel {
     fn has(&self, text: &str, is_first: bool) -> bool {
         match self {
             Self::Literal(own) => **own == *text,
-            Self::Any => !(is_first && text.starts_with('$')),
-            Self::OneOf(members) => !(is_first && text.starts_with('$')) && members.has(text),
+            _ if is_first && text.starts_with('$') => false,
+            Self::Any | Self::One => true,
+            Self::OneOf(members) => members.has(text),
+            Self::Matching(regex) => regex.is_match(text),
         }
     }
 

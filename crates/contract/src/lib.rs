@@ -7,12 +7,18 @@
 mod filter;
 mod grant;
 mod narrow;
+mod pattern;
+mod problem;
 mod rights;
 mod subset;
+mod template;
 #[cfg(test)]
 mod testing;
 
 pub use filter::{Filter, Level};
 pub use grant::{Grant, GrantLevel, InvalidGrant, Members};
 pub use narrow::Narrowed;
+pub use pattern::{NoGrant, Pattern, Values};
+pub use problem::Problem;
 pub use rights::Rights;
+pub use template::{Template, Unfillable};

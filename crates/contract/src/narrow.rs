@@ -82,6 +82,9 @@ impl Grant {
                 (Some(GrantLevel::Any | GrantLevel::OneOf(Members::All)), Level::Any) => {
                     push(&mut filters, &Level::Any);
                 }
+                (Some(GrantLevel::One), Level::Any) => return Cut::Nothing,
+                // Which texts match is not known before they come.
+                (Some(GrantLevel::Matching(_)), Level::Any) => return Cut::TooMany,
                 (Some(GrantLevel::OneOf(Members::Some(members))), Level::Any) => {
                     if members.is_empty() {
                         return Cut::NothingYet;

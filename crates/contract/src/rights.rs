@@ -6,7 +6,7 @@ use crate::narrow::{self, Narrowed};
 use crate::subset;
 
 /// A union of grants.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Rights {
     grants: Vec<Grant>,
 }
