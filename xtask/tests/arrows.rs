@@ -5,6 +5,7 @@
 //!   tidegate ──► shard ──► core ──► mqtt ◄──┐
 //!       ├──────────┼────────┴────► observe  │
 //!       ├──────────┼─────────────► journal  │
+//!       ├──────────┼─────────────► tls      │
 //!       │          └─────────────► websocket│
 //!       └──► crashtest ─────────────────────┘
 //! ```
@@ -26,9 +27,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tidegate-journal", &[]),
     // Frames around bytes; whose bytes, it does not ask.
     ("tidegate-websocket", &[]),
+    // Certificates and nothing of MQTT: what it knew of connections, it could not be tested without.
+    ("tidegate-tls", &[]),
     (
         "tidegate-shard",
-        &["tidegate-core", "tidegate-journal", "tidegate-mqtt", "tidegate-observe", "tidegate-websocket"],
+        &[
+            "tidegate-core",
+            "tidegate-journal",
+            "tidegate-mqtt",
+            "tidegate-observe",
+            "tidegate-tls",
+            "tidegate-websocket",
+        ],
     ),
     (
         "tidegate",
@@ -39,6 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tidegate-core",
             "tidegate-mqtt",
             "tidegate-observe",
+            "tidegate-tls",
         ],
     ),
     // Sees the broker from outside; only how packets are written it does not read a second time.

@@ -1,0 +1,163 @@
+//! Handshakes in memory: which certificate a client gets, what is agreed on, and whose certificate is believed.
+
+mod world;
+
+use rustls::{AlertDescription, CertificateError, Error};
+use tidegate_tls::{ALPN_HTTP, ALPN_MQTT, ClientCertificates, Endpoint, IdentityRule, OldestVersion};
+use world::{BOTH, Ca, Client, Pair, World, der, trust};
+
+#[test]
+fn a_client_that_believes_the_local_ca_is_served() {
+    let world = World::new();
+    let endpoint = world.endpoint(|_| {});
+    for version in BOTH {
+        for name in ["localhost", "127.0.0.1", "::1"] {
+            let connected =
+                Client::new(&world.local_ca(), version).asking_for(name).connects_to(&endpoint).unwrap();
+            assert_eq!(connected.server.protocol_version(), Some(version.version));
+            assert_eq!(connected.identity(), None);
+        }
+    }
+}
+
+#[test]
+fn a_client_of_an_older_tls_is_refused_where_only_the_newest_is_spoken() {
+    let world = World::new();
+    let endpoint = world.endpoint(|settings| settings.oldest = OldestVersion::Tls13);
+    let client = |version| Client::new(&world.local_ca(), version).connects_to(&endpoint);
+    assert!(client(BOTH[1]).is_ok());
+    let failed = client(BOTH[0]).err().unwrap();
+    assert_eq!(failed.client, Some(Error::AlertReceived(AlertDescription::ProtocolVersion)));
+}
+
+#[test]
+fn a_name_chooses_the_certificate_and_the_first_is_for_everybody_else() {
+    let world = World::new();
+    let ca = Ca::new("somebody");
+    let (first, exact, wildcard) =
+        (ca.server(&["first.example"]), ca.server(&["a.b.example"]), ca.server(&["*.b.example"]));
+    let endpoint = world.endpoint(|settings| {
+        settings.certificates =
+            vec![world.put("first", &first), world.put("wildcard", &wildcard), world.put("exact", &exact)];
+    });
+    for version in BOTH {
+        for (name, expected) in
+            [("first.example", &first), ("a.b.example", &exact), ("c.b.example", &wildcard)]
+        {
+            let connected = Client::new(&ca.pem, version).asking_for(name).connects_to(&endpoint).unwrap();
+            assert_eq!(connected.shown(), der(&expected.certificate), "{name}");
+        }
+        // Neither a deeper name nor the domain itself is what the wildcard stands for.
+        for name in ["x.c.b.example", "b.example", "127.0.0.1"] {
+            let failed = Client::new(&ca.pem, version).asking_for(name).connects_to(&endpoint).err().unwrap();
+            assert!(
+                matches!(
+                    failed.client,
+                    Some(Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. }))
+                ),
+                "{name}: {failed:?}"
+            );
+        }
+        let upper = Client::new(&ca.pem, version).asking_for("A.B.Example").connects_to(&endpoint).unwrap();
+        assert_eq!(upper.shown(), der(&exact.certificate));
+    }
+}
+
+#[test]
+fn protocols_are_agreed_on_and_clients_that_offer_none_are_served() {
+    let world = World::new();
+    let mqtt = world.endpoint(|_| {});
+    let both = world.endpoint(|settings| settings.alpn = vec![ALPN_MQTT, ALPN_HTTP]);
+    for version in BOTH {
+        let client = || Client::new(&world.local_ca(), version);
+        assert_eq!(client().connects_to(&mqtt).unwrap().protocol(), None);
+        let offering = client().offering(&[b"x", b"mqtt"]).connects_to(&mqtt).unwrap();
+        assert_eq!(offering.protocol(), Some(ALPN_MQTT));
+        let browser = client().offering(&[b"http/1.1"]).connects_to(&both).unwrap();
+        assert_eq!(browser.protocol(), Some(ALPN_HTTP));
+        let failed = client().offering(&[b"http/1.1"]).connects_to(&mqtt).err().unwrap();
+        assert_eq!(failed.client, Some(Error::AlertReceived(AlertDescription::NoApplicationProtocol)));
+    }
+}
+
+#[test]
+fn a_client_certificate_is_believed_when_a_named_ca_has_signed_it() {
+    let world = World::new();
+    let (ca, stranger) = (Ca::new("devices"), Ca::new("stranger"));
+    let file = world.write("devices.pem", &ca.pem);
+    let required = world.endpoint(|s| s.clients = ClientCertificates::Required(trust(&file, &[])));
+    let optional = world.endpoint(|s| s.clients = ClientCertificates::Optional(trust(&file, &[])));
+    for version in BOTH {
+        let connect = |pair: Option<&Pair>, endpoint: &Endpoint| {
+            Client::with(&world.local_ca(), version, pair).connects_to(endpoint)
+        };
+        let pump = ca.client("pump-7");
+        for endpoint in [&required, &optional] {
+            assert_eq!(connect(Some(&pump), endpoint).unwrap().identity(), Some("pump-7"));
+            let unknown = connect(Some(&stranger.client("pump-7")), endpoint).err().unwrap();
+            assert_eq!(unknown.server, Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)));
+            let expired = connect(Some(&ca.expired_client("pump-7")), endpoint).err().unwrap();
+            let why = format!("{:?}", expired.server);
+            assert!(why.contains("Expired"), "{why}");
+            // A server's certificate proves no client.
+            let server = connect(Some(&ca.server(&["a.example"])), endpoint).err().unwrap();
+            assert!(matches!(server.server, Some(Error::InvalidCertificate(_))), "{server:?}");
+        }
+        assert_eq!(connect(None, &optional).unwrap().identity(), None);
+        assert_eq!(connect(None, &required).err().unwrap().server, Some(Error::NoCertificatesPresented));
+    }
+}
+
+#[test]
+fn a_revoked_certificate_is_refused_at_any_place_of_the_chain() {
+    let world = World::new();
+    let root = Ca::new("root");
+    let (good, bad) = (root.below("good"), root.below("bad"));
+    let (kept, revoked, below_bad) = (good.client("kept"), good.client("revoked"), bad.client("below"));
+    let mut bad_ca = kept.clone();
+    bad_ca.serial =
+        x509_parser::parse_x509_certificate(&der(&bad.pem)).unwrap().1.tbs_certificate.serial.to_bytes_be();
+    let ca = world.write("root.pem", &root.pem);
+    let crl =
+        world.write("crl.pem", &[good.list(&[&revoked]), bad.list(&[]), root.list(&[&bad_ca])].concat());
+    let endpoint = world.endpoint(|s| s.clients = ClientCertificates::Required(trust(&ca, &[&crl])));
+    for version in BOTH {
+        let connect = |mut pair: Pair, between: &Ca| {
+            pair.certificate.push_str(&between.pem);
+            Client::with(&world.local_ca(), version, Some(&pair)).connects_to(&endpoint)
+        };
+        assert_eq!(connect(kept.clone(), &good).unwrap().identity(), Some("kept"));
+        for (pair, between) in [(&revoked, &good), (&below_bad, &bad)] {
+            let failed = connect(pair.clone(), between).err().unwrap();
+            assert_eq!(failed.server, Some(Error::InvalidCertificate(CertificateError::Revoked)));
+        }
+        // No list of its issuer: nobody knows whether it was revoked.
+        let other = root.below("other");
+        let failed = connect(other.client("x"), &other).err().unwrap();
+        assert_eq!(failed.server, Some(Error::InvalidCertificate(CertificateError::UnknownRevocationStatus)));
+    }
+}
+
+#[test]
+fn the_rule_decides_which_name_of_a_certificate_is_the_clients() {
+    let world = World::new();
+    let ca = Ca::new("devices");
+    let file = world.write("devices.pem", &ca.pem);
+    let (full, bare) = (ca.client("pump"), ca.expired_client("bare"));
+    for (rule, expected) in [
+        (IdentityRule::CommonName, "pump"),
+        (IdentityRule::SanDns, "pump.example.com"),
+        (IdentityRule::SanUri, "spiffe://example.com/pump"),
+        (IdentityRule::SanEmail, "pump@example.com"),
+    ] {
+        let endpoint = world.endpoint(|settings| {
+            settings.identity = rule;
+            settings.clients = ClientCertificates::Required(trust(&file, &[]));
+        });
+        let connected = Client::with(&world.local_ca(), BOTH[1], Some(&full)).connects_to(&endpoint).unwrap();
+        assert_eq!(connected.identity(), Some(expected));
+        // One that names nobody by the rule is not taken for a client without a certificate.
+        let unnamed = rule.identity(&[der(&bare.certificate).into()]);
+        assert_eq!(unnamed.is_err(), rule != IdentityRule::CommonName);
+    }
+}
