@@ -17,7 +17,8 @@ const FILE_BYTES: usize = 64 << 20;
 pub struct BareLoop {
     file: File,
     at: usize,
-    batch: Vec<u8>,
+    /// Bytes that differ, so that no file system stores them as a hole.
+    content: Vec<u8>,
 }
 
 /// What was appended.
@@ -42,17 +43,15 @@ impl BareLoop {
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
         file.write_all_at(&vec![0; FILE_BYTES], 0)?;
         file.sync_all()?;
-        Ok(Self { file, at: 0, batch: Vec::new() })
+        Ok(Self { file, at: 0, content: (0..FILE_BYTES).map(|index| index as u8 | 1).collect() })
     }
 
     /// Appends batches of `batch_bytes` until `end`.
     pub fn run(&mut self, batch_bytes: usize, end: u64, appended: &mut Appended) -> Result<(), Fault> {
-        // Bytes that differ, so that no file system stores them as a hole.
-        self.batch = (0..batch_bytes.clamp(1, FILE_BYTES)).map(|index| index as u8 | 1).collect();
         let begin = clock::nanos();
         let mut now = begin;
         while now < end {
-            self.append().map_err(Fault::io("appending in the bare loop"))?;
+            self.append(batch_bytes).map_err(Fault::io("appending in the bare loop"))?;
             let done = clock::nanos();
             appended.latency.record(done - now);
             appended.batches += 1;
@@ -62,12 +61,14 @@ impl BareLoop {
         Ok(())
     }
 
-    fn append(&mut self) -> io::Result<()> {
-        if self.at + self.batch.len() > FILE_BYTES {
+    /// Appends so many bytes, with the call that the broker's journal uses, and syncs them.
+    pub fn append(&mut self, bytes: usize) -> io::Result<()> {
+        let bytes = bytes.clamp(1, FILE_BYTES);
+        if self.at + bytes > FILE_BYTES {
             self.at = 0;
         }
-        self.file.write_all_at(&self.batch, self.at as u64)?;
-        self.at += self.batch.len();
+        self.file.write_all_at(&self.content[..bytes], self.at as u64)?;
+        self.at += bytes;
         self.file.sync_data()
     }
 }
@@ -94,8 +95,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut bare = BareLoop::create(folder.path()).unwrap();
         bare.at = FILE_BYTES - 10;
-        bare.batch = vec![1; 11];
-        bare.append().unwrap();
+        bare.append(11).unwrap();
         assert_eq!(bare.at, 11);
         assert_eq!(folder.path().join("bare-loop").metadata().unwrap().len(), FILE_BYTES as u64);
     }

@@ -3,6 +3,7 @@
 use crate::affinity::{Cores, Placement};
 use crate::broker::{Contestant, Programs};
 use crate::contest::{Contest, Run};
+use crate::echo;
 use crate::fault::Fault;
 use crate::measures::Metric;
 use crate::mosquitto;
@@ -45,6 +46,16 @@ enum Task {
     UnpackMosquitto,
     /// List the scenarios.
     Scenarios,
+    /// Acknowledge what is published after writing and syncing as many bytes as told; the scenarios start it.
+    #[command(hide = true)]
+    Echo {
+        /// Where the file is written.
+        #[arg(long)]
+        folder: PathBuf,
+        /// Bytes for each message.
+        #[arg(long)]
+        record_bytes: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -109,6 +120,9 @@ impl Cli {
             Task::UnpackMosquitto => {
                 say(&format!("{}\n", mosquitto::unpack(&options.mosquitto)?.display()))?;
                 Ok(ExitCode::SUCCESS)
+            }
+            Task::Echo { folder, record_bytes } => {
+                echo::serve(&folder, record_bytes).map(|()| ExitCode::SUCCESS)
             }
             Task::Scenarios => {
                 for Scenario { name, about, .. } in scenario::all(options.topics_per_filter) {

@@ -93,6 +93,13 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Packet<'_>, usize)>, Malformed> {
     Ok(Some((decode_body(first, body)?, 1 + width + remaining_length)))
 }
 
+/// The packet at the front of `bytes`, whatever it is; `None` while it is incomplete.
+#[inline]
+pub fn first_packet(bytes: &[u8]) -> Option<&[u8]> {
+    let (remaining_length, width) = decode_length(bytes.get(1..)?).ok()??;
+    bytes.get(..1 + width + remaining_length)
+}
+
 #[inline]
 fn decode_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
     let mut length = 0;

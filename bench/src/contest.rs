@@ -102,10 +102,10 @@ impl Contest {
         mut report: impl FnMut(&str, u32, &Run),
     ) -> Verdicts {
         let mut measured = Entry::of(&self.measured);
-        let mut reference = self.reference.as_ref().map(Entry::of);
+        let opponent = self.reference.as_ref().filter(|_| scenario.has_reference());
+        let mut reference = opponent.map(Entry::of);
         for round in 1..=self.rounds {
-            let sides =
-                [(Some(&self.measured), Some(&mut measured)), (self.reference.as_ref(), reference.as_mut())];
+            let sides = [(Some(&self.measured), Some(&mut measured)), (opponent, reference.as_mut())];
             for (contestant, entry) in sides {
                 let Some((contestant, entry)) = contestant.zip(entry) else { continue };
                 let run = match self.run_once(scenario, contestant, cores) {
@@ -131,9 +131,9 @@ impl Contest {
         contestant: &Contestant,
         cores: &Cores,
     ) -> Result<Measures, Fault> {
-        let broker = Broker::start(contestant, &self.programs, cores, self.placement)?;
+        let mut broker = Broker::start(contestant, &self.programs, cores, self.placement, scenario.doors())?;
         let before = Busy::now(&broker)?;
-        let mut measures = scenario.run(&broker, self.timing)?;
+        let mut measures = scenario.run(&mut broker, self.timing)?;
         measures.set(Metric::OthersCpuPercent, Busy::now(&broker)?.others_since(&before));
         Ok(measures)
     }

@@ -2,6 +2,7 @@
 
 use crate::clock;
 use crate::codec::{self, Packet, QoS, SessionLifetime};
+use crate::door::Entrance;
 use crate::fault::Fault;
 use crate::reactor::{ConnectionId, Handler, Outbox, Reactor, Refill};
 use crate::traffic::STALL;
@@ -43,12 +44,12 @@ impl Member {
 }
 
 /// Connects all `members`; on a reactor without connections, member `n` gets connection `n`.
-pub fn assemble(reactor: &mut Reactor, broker: SocketAddr, members: &[Member]) -> Result<(), Fault> {
+pub fn assemble(reactor: &mut Reactor, broker: &Entrance, members: &[Member]) -> Result<(), Fault> {
     let mut joining = Joining { members, subscribed: vec![0; members.len()], ready: 0 };
     let (mut opened, mut progress, mut patience) = (0, 0, clock::deadline(STALL));
     while joining.ready < members.len() {
         while opened < members.len() && opened - joining.ready < CONNECTING_MAX {
-            let id = reactor.open(broker, source_address(broker, opened))?;
+            let id = reactor.open(broker, source_address(broker.address, opened))?;
             debug_assert_eq!(id, opened, "a fleet is assembled on an empty reactor");
             let Member { client_identifier, lifetime, .. } = &members[opened];
             codec::encode_connect(reactor.outbox().queue(id), client_identifier, *lifetime, KEEP_ALIVE_SECS);

@@ -12,10 +12,13 @@
 pub mod affinity;
 pub mod bare_loop;
 pub mod broker;
+pub mod certificate;
 pub mod cli;
 pub mod clock;
 pub mod codec;
 pub mod contest;
+pub mod door;
+pub mod echo;
 pub mod fault;
 pub mod fleet;
 pub mod histogram;

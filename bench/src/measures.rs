@@ -32,6 +32,8 @@ pub enum Metric {
     BytesPerRetained,
     /// Growth of the broker's memory per message that waits for a client.
     BytesPerQueued,
+    /// The same for the second half of the messages, when memory that is bounded is used up.
+    BytesPerQueuedLater,
     /// Growth of the broker's memory per idle connection.
     KibPerConnection,
     /// Messages that the generator put into one write.
@@ -48,6 +50,44 @@ pub enum Metric {
     BareLoopP99Micros,
     /// Middle of the time to the PUBACK, as a multiple of the bare loop's.
     TimesBareLoop,
+    /// Middle of the time to the PUBACK of the echo.
+    EchoP50Micros,
+    /// The time that one PUBACK of the echo in a hundred exceeds.
+    EchoP99Micros,
+    /// Middle of the time to the PUBACK, as a multiple of the echo's.
+    TimesEcho,
+    /// Messages that waited when the broker was killed, and came afterwards.
+    QueuedMillions,
+    /// What the broker had on the disk when it was killed.
+    StoredMib,
+    /// From the start of the process to the first CONNACK.
+    RestartSeconds,
+    /// The same after another kill, as soon as it served.
+    SecondRestartSeconds,
+    /// Memory of the broker after the restart.
+    RestartedMib,
+    /// CPU seconds of the broker per million messages over plain TCP.
+    TcpCpu,
+    /// The same over WebSocket.
+    WsCpu,
+    /// The same over TLS.
+    TlsCpu,
+    /// The same over WebSocket in TLS.
+    WssCpu,
+    /// CPU per message over WebSocket as a multiple of that over plain TCP.
+    WsTimesTcp,
+    /// The same for TLS.
+    TlsTimesTcp,
+    /// The same for WebSocket in TLS.
+    WssTimesTcp,
+    /// Messages that reached a subscriber over plain TCP, per second.
+    TcpPerSecond,
+    /// The same over WebSocket.
+    WsPerSecond,
+    /// The same over TLS.
+    TlsPerSecond,
+    /// The same over WebSocket in TLS.
+    WssPerSecond,
     /// Share of the shards' CPU time that the busiest shard took.
     BusiestShardPercent,
     /// CPU time that neither broker nor generator used, in percent of one core, from connecting to the end of
@@ -71,6 +111,7 @@ impl Metric {
             Self::ResidentMib => "resident MiB",
             Self::BytesPerRetained => "bytes / retained",
             Self::BytesPerQueued => "bytes / queued",
+            Self::BytesPerQueuedLater => "bytes / queued, 2nd half",
             Self::KibPerConnection => "KiB / connection",
             Self::MessagesPerWrite => "messages / write of ours",
             Self::MessagesPerSync => "messages / sync",
@@ -79,6 +120,25 @@ impl Metric {
             Self::BareLoopP50Micros => "bare loop, p50 µs",
             Self::BareLoopP99Micros => "bare loop, p99 µs",
             Self::TimesBareLoop => "p50 × bare loop",
+            Self::EchoP50Micros => "echo, p50 µs",
+            Self::EchoP99Micros => "echo, p99 µs",
+            Self::TimesEcho => "p50 × echo",
+            Self::QueuedMillions => "million messages",
+            Self::StoredMib => "MiB on the disk",
+            Self::RestartSeconds => "s to CONNACK",
+            Self::SecondRestartSeconds => "s after another kill",
+            Self::RestartedMib => "MiB after restart",
+            Self::TcpCpu => "TCP, CPU s / million",
+            Self::WsCpu => "WS, CPU s / million",
+            Self::TlsCpu => "TLS, CPU s / million",
+            Self::WssCpu => "WSS, CPU s / million",
+            Self::WsTimesTcp => "WS × TCP",
+            Self::TlsTimesTcp => "TLS × TCP",
+            Self::WssTimesTcp => "WSS × TCP",
+            Self::TcpPerSecond => "TCP, delivered / s",
+            Self::WsPerSecond => "WS, delivered / s",
+            Self::TlsPerSecond => "TLS, delivered / s",
+            Self::WssPerSecond => "WSS, delivered / s",
             Self::BusiestShardPercent => "busiest shard, %",
             Self::OthersCpuPercent => "CPU % of others",
         }

@@ -1,8 +1,9 @@
 //! Debian's mosquitto: fetched and unpacked without being installed, and configured not to drop.
 
+use crate::certificate::Files;
+use crate::door::Entrance;
 use crate::fault::Fault;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -44,15 +45,22 @@ fn succeed(command: &mut Command) -> Result<String, Fault> {
     Err(Fault::Broker(format!("{program} ended with {status}: {}", String::from_utf8_lossy(&stderr).trim())))
 }
 
-/// mosquitto on `address`, with its configuration in `configuration`.
-pub fn command(folder: &Path, configuration: &Path, address: SocketAddr) -> Result<Command, Fault> {
+/// mosquitto with these listeners, with its configuration in `configuration`.
+pub fn command(
+    folder: &Path,
+    configuration: &Path,
+    entrances: &[Entrance],
+    files: Option<&Files>,
+) -> Result<Command, Fault> {
     let broker = folder.join(BROKER);
     if !broker.is_file() {
         let path = broker.display();
         return Err(Fault::Broker(format!("{path} does not exist. help: tidegate-bench unpack-mosquitto")));
     }
     let file = configuration.join("mosquitto.conf");
-    fs::write(&file, not_dropping(address)).map_err(Fault::io("writing the configuration of mosquitto"))?;
+    let text =
+        entrances.iter().fold(NOT_DROPPING.to_owned(), |text, entrance| text + &listener(entrance, files));
+    fs::write(&file, text).map_err(Fault::io("writing the configuration of mosquitto"))?;
     let mut command = Command::new(broker);
     command.arg("-c").arg(file).env("LD_LIBRARY_PATH", folder.join(LIBRARIES));
     Ok(command)
@@ -60,18 +68,23 @@ pub fn command(folder: &Path, configuration: &Path, address: SocketAddr) -> Resu
 
 /// Zero queue limits mean none. `user` keeps a root's mosquitto from looking for an account that only the
 /// installed package creates.
-fn not_dropping(address: SocketAddr) -> String {
-    format!(
-        "listener {} {}\n\
-         allow_anonymous true\n\
-         user root\n\
-         persistence false\n\
-         max_queued_messages 0\n\
-         max_queued_bytes 0\n\
-         max_inflight_messages 65535\n\
-         set_tcp_nodelay true\n\
-         log_dest none\n",
-        address.port(),
-        address.ip()
-    )
+const NOT_DROPPING: &str = "allow_anonymous true\n\
+    user root\n\
+    persistence false\n\
+    max_queued_messages 0\n\
+    max_queued_bytes 0\n\
+    max_inflight_messages 65535\n\
+    set_tcp_nodelay true\n\
+    log_dest none\n";
+
+fn listener(entrance: &Entrance, files: Option<&Files>) -> String {
+    let Entrance { address, door, .. } = entrance;
+    let mut text = format!("listener {} {}\n", address.port(), address.ip());
+    if door.is_websocket() {
+        text += "protocol websockets\nsocket_domain ipv4\n";
+    }
+    if let Some(Files { certificate, key, .. }) = files.filter(|_| door.is_tls()) {
+        text += &format!("certfile {}\nkeyfile {}\n", certificate.display(), key.display());
+    }
+    text
 }

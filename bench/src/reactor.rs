@@ -6,16 +6,19 @@
 //! empty.
 
 mod connection;
+mod layers;
 mod outbox;
+mod websocket;
 
 pub use outbox::Outbox;
 
 use crate::clock;
 use crate::codec::{self, Packet};
+use crate::door::Entrance;
 use crate::fault::Fault;
 use connection::{Connection, Received};
 use mio::{Events, Poll, Token};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Index of a connection; those of closed connections are used again.
@@ -60,6 +63,8 @@ pub struct Reactor {
     vacant: Vec<ConnectionId>,
     outbox: Outbox,
     buffer: Vec<u8>,
+    /// For what has to be unwrapped before it can go into the buffer.
+    wrapped: Vec<u8>,
 }
 
 impl Reactor {
@@ -72,13 +77,14 @@ impl Reactor {
             vacant: Vec::new(),
             outbox: Outbox::default(),
             buffer: vec![0; READ_BUFFER_BYTES],
+            wrapped: vec![0; READ_BUFFER_BYTES],
         })
     }
 
     /// Begins a connection; what is queued for it leaves as soon as it stands.
-    pub fn open(&mut self, broker: SocketAddr, source: Option<IpAddr>) -> Result<ConnectionId, Fault> {
-        let mut connection =
-            Connection::open(broker, source).map_err(Fault::io(format!("connecting to {broker}")))?;
+    pub fn open(&mut self, broker: &Entrance, source: Option<IpAddr>) -> Result<ConnectionId, Fault> {
+        let mut connection = Connection::open(broker, source)
+            .map_err(Fault::io(format!("connecting to {}", broker.address)))?;
         let id = self.vacant.pop().unwrap_or(self.connections.len());
         connection.register(self.poll.registry(), Token(id)).map_err(Fault::io("registering a socket"))?;
         if id == self.connections.len() {
@@ -121,7 +127,11 @@ impl Reactor {
                 connection.flush(self.outbox.of(id)).map_err(Fault::io("writing to the broker"))?;
             }
             if event.is_readable() {
-                drain(connection, id, &mut self.buffer, &mut self.outbox, handler)?;
+                let buffers = (&mut self.buffer[..], &mut self.wrapped[..]);
+                drain(connection, id, buffers, &mut self.outbox, handler)?;
+                if connection.has_layers() {
+                    self.outbox.queue(id);
+                }
             }
         }
         while handler.refill(clock::nanos(), &mut self.outbox)? == Refill::More {
@@ -150,12 +160,12 @@ impl Reactor {
 fn drain(
     connection: &mut Connection,
     id: ConnectionId,
-    buffer: &mut [u8],
+    (buffer, wrapped): (&mut [u8], &mut [u8]),
     outbox: &mut Outbox,
     handler: &mut impl Handler,
 ) -> Result<(), Fault> {
     loop {
-        let received = connection.receive(buffer).map_err(Fault::io("reading from the broker"))?;
+        let received = connection.receive(buffer, wrapped).map_err(Fault::io("reading from the broker"))?;
         let (end, more) = match received {
             Received::Nothing => return Ok(()),
             Received::End => {

@@ -65,10 +65,9 @@ impl Report {
 
     /// The table.
     pub fn table(&self) -> String {
-        let names = self.scenarios.first().map(|first| {
-            (first.measured.name.as_str(), first.reference.as_ref().map_or("", |entry| entry.name.as_str()))
-        });
-        let (measured, reference) = names.unwrap_or_default();
+        let measured = self.scenarios.first().map_or("", |first| first.measured.name.as_str());
+        let references = self.scenarios.iter().filter_map(|scenario| scenario.reference.as_ref());
+        let reference = references.map(|entry| entry.name.as_str()).next().unwrap_or_default();
         let header = ["scenario", "figure", reference, measured, "ratio", "bound", ""].map(str::to_owned);
         let mut rows = vec![header];
         for scenario in &self.scenarios {

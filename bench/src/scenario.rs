@@ -1,5 +1,6 @@
 //! The rows of the comparison: what runs, and which bound its figures have to keep.
 
+mod doors;
 mod durable;
 mod idle;
 mod retained;
@@ -7,10 +8,11 @@ mod storm;
 mod table;
 mod traffic;
 
-pub use durable::Backlog;
+pub use durable::{Backlog, Route};
 pub use table::all;
 
 use crate::broker::Broker;
+use crate::door::{Door, Doors};
 use crate::fault::Fault;
 use crate::measures::{Measures, Metric};
 use crate::traffic::{Plan, Timing};
@@ -24,6 +26,8 @@ pub struct Scenario {
     pub about: &'static str,
     /// What runs.
     pub work: Work,
+    /// Where its clients come in.
+    pub door: Door,
     /// Figures to show, and what they are held to.
     pub goals: Vec<Goal>,
     /// Whether the broker is kept as busy as it can be: only then has a second shard something to win.
@@ -43,6 +47,10 @@ pub enum Work {
     Durable(Backlog),
     /// So many messages for such sessions, handed out when the clients come back.
     Drain(Backlog, u64),
+    /// So many messages for such sessions, and a broker that is killed and has to serve again.
+    Restart(Backlog, u64),
+    /// Publishers and subscribers, through one door after the other.
+    Doors(Plan),
     /// Connections that come and go as fast as the broker takes them.
     Storm,
 }
@@ -70,15 +78,31 @@ pub enum Bound {
 }
 
 impl Scenario {
+    /// Which listeners the broker needs.
+    pub fn doors(&self) -> Doors {
+        match (&self.work, self.door) {
+            (Work::Doors(_), _) => Doors::All,
+            (_, Door::Tcp) => Doors::TcpOnly,
+            _ => Doors::All,
+        }
+    }
+
+    /// Whether the reference can run it too: mosquitto as it is configured here keeps nothing over a restart.
+    pub fn has_reference(&self) -> bool {
+        !matches!(self.work, Work::Restart(..))
+    }
+
     /// Runs once against `broker`.
-    pub fn run(&self, broker: &Broker, timing: Timing) -> Result<Measures, Fault> {
+    pub fn run(&self, broker: &mut Broker, timing: Timing) -> Result<Measures, Fault> {
         match &self.work {
-            Work::Traffic(plan) => traffic::measure(plan, broker, timing),
-            Work::Idle(connections) => idle::measure(*connections, broker, timing),
+            Work::Traffic(plan) => traffic::measure(plan, broker, self.door, timing),
+            Work::Idle(connections) => idle::measure(*connections, broker, self.door, timing),
             Work::Retained(messages) => retained::measure(*messages, broker, timing),
             Work::Durable(backlog) => durable::measure(backlog, broker, timing),
             Work::Drain(backlog, messages) => durable::measure_drain(backlog, *messages, broker),
-            Work::Storm => storm::measure(broker, timing),
+            Work::Restart(backlog, messages) => durable::measure_restart(backlog, *messages, broker),
+            Work::Doors(plan) => doors::measure(plan, broker, timing),
+            Work::Storm => storm::measure(broker, self.door, timing),
         }
     }
 }

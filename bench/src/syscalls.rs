@@ -5,6 +5,7 @@
 
 use crate::affinity::{Cores, Placement};
 use crate::broker::{Broker, Contestant, Programs};
+use crate::door::{Door, Doors};
 use crate::fault::Fault;
 use crate::scenario::{self, Work};
 use crate::statistics;
@@ -44,13 +45,13 @@ pub fn count(
     timing: Timing,
 ) -> Result<Count, Fault> {
     let plan = traced_plan()?;
-    let broker = Broker::start(contestant, programs, cores, placement)?;
+    let broker = Broker::start(contestant, programs, cores, placement, Doors::TcpOnly)?;
     let pid = broker.process.ok_or_else(|| {
         Fault::Broker("without the broker's process there is nothing to trace. help: --pid".into())
     })?;
     let mut tracer = None;
     let mut calls = Vec::new();
-    let outcome = traffic::run(&plan, &broker, timing, || {
+    let outcome = traffic::run(&plan, &broker, Door::Tcp, timing, || {
         match tracer.take() {
             None => tracer = Some(Tracer::attach(pid)?),
             Some(attached) => calls = Tracer::detach(attached)?,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tidegate_bench::affinity::{Cores, Placement};
 use tidegate_bench::broker::{Broker, Contestant, Programs};
 use tidegate_bench::codec::QoS;
+use tidegate_bench::door::{Door, Doors};
 use tidegate_bench::fault::Fault;
 use tidegate_bench::traffic::{self, Outcome, Pace, Plan, Routes, Timing};
 
@@ -83,7 +84,8 @@ fn run_against(misdeed: Misdeed) -> Result<Outcome, Fault> {
     let external = Contestant::External { address, process: None };
     let programs =
         Programs { tidegate: "unused".into(), tidegate_settings: Vec::new(), mosquitto: "unused".into() };
-    let broker = Broker::start(&external, &programs, &Cores::of_this_process()?, Placement::Free)?;
+    let broker =
+        Broker::start(&external, &programs, &Cores::of_this_process()?, Placement::Free, Doors::TcpOnly)?;
     let plan = Plan {
         publishers: 1,
         subscribers: 1,
@@ -94,7 +96,7 @@ fn run_against(misdeed: Misdeed) -> Result<Outcome, Fault> {
     };
     // Long enough for the victim to pass on a slow machine; a fault ends the run at once.
     let timing = Timing { warm_up: Duration::from_millis(50), measured: Duration::from_millis(950) };
-    traffic::run(&plan, &broker, timing, || Ok(()))
+    traffic::run(&plan, &broker, Door::Tcp, timing, || Ok(()))
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! A broker process that belongs to this run, with its configuration in a folder of its own.
 
 use crate::clock;
+use crate::door::Entrance;
 use crate::fault::Fault;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{self, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -20,6 +21,7 @@ const LINES_WAITING_MAX: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Child {
+    command: Command,
     process: process::Child,
     lines: Receiver<String>,
     /// Configuration and data; removed with the broker.
@@ -31,20 +33,20 @@ impl Child {
     pub(super) fn start(prepare: impl FnOnce(&Path) -> Result<Command, Fault>) -> Result<Self, Fault> {
         let folder = tempfile::tempdir().map_err(Fault::io("creating a folder for the broker"))?;
         let mut command = prepare(folder.path())?;
-        let mut process = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(Fault::io(format!("starting {}", command.get_program().display())))?;
-        let (sender, lines) = sync_channel(LINES_WAITING_MAX);
-        if let Some(stdout) = process.stdout.take() {
-            forward_lines(stdout, sender.clone());
-        }
-        if let Some(stderr) = process.stderr.take() {
-            forward_lines(stderr, sender);
-        }
-        Ok(Self { process, lines, folder })
+        let (process, lines) = spawn(&mut command)?;
+        Ok(Self { command, process, lines, folder })
+    }
+
+    /// Ends it at once, as a crash would.
+    pub(super) fn kill(&mut self) -> Result<(), Fault> {
+        self.process.kill().map_err(Fault::io("killing the broker"))?;
+        self.process.wait().map(drop).map_err(Fault::io("waiting for the end of the broker"))
+    }
+
+    /// Runs the same command once more, with the files as they are.
+    pub(super) fn start_again(&mut self) -> Result<(), Fault> {
+        (self.process, self.lines) = spawn(&mut self.command)?;
+        Ok(())
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -81,22 +83,26 @@ impl Child {
         }
     }
 
-    /// Tries to connect until it works: the only sign of readiness of a broker that logs nothing.
-    pub(super) fn until_it_accepts(mut self, address: SocketAddr) -> Result<Self, Fault> {
+    /// Tries to connect until it works everywhere: the only sign of readiness of a broker that logs nothing.
+    pub(super) fn until_it_accepts(mut self, entrances: &[Entrance]) -> Result<Self, Fault> {
         let end = clock::deadline(START_WITHIN);
-        loop {
+        let mut closed = entrances.iter();
+        let mut next = closed.next();
+        while let Some(Entrance { address, door, .. }) = next {
             if TcpStream::connect(address).is_ok() {
-                return Ok(self);
+                next = closed.next();
+                continue;
             }
             if let Ok(Some(status)) = self.process.try_wait() {
                 let said: Vec<_> = self.lines.iter().collect();
                 return Err(Fault::Broker(format!("the broker ended with {status}: {}", said.join("\n"))));
             }
             if clock::nanos() > end {
-                return Err(Fault::Broker(format!("the broker does not listen on {address}")));
+                return Err(Fault::Broker(format!("the broker does not listen on {address} ({door:?})")));
             }
             thread::sleep(Duration::from_millis(2));
         }
+        Ok(self)
     }
 
     fn stop(&mut self) -> rustix::io::Result<()> {
@@ -117,6 +123,23 @@ impl Drop for Child {
             let _ = self.process.wait();
         }
     }
+}
+
+fn spawn(command: &mut Command) -> Result<(process::Child, Receiver<String>), Fault> {
+    let mut process = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(Fault::io(format!("starting {}", command.get_program().display())))?;
+    let (sender, lines) = sync_channel(LINES_WAITING_MAX);
+    if let Some(stdout) = process.stdout.take() {
+        forward_lines(stdout, sender.clone());
+    }
+    if let Some(stderr) = process.stderr.take() {
+        forward_lines(stderr, sender);
+    }
+    Ok((process, lines))
 }
 
 /// Keeps the pipe empty for as long as the broker lives, so that it never blocks on its own log.

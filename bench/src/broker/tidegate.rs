@@ -1,17 +1,24 @@
-//! How Tidegate is started, and how it says where it listens.
+//! How Tidegate is started.
 
 use super::Programs;
+use crate::certificate::Files;
+use crate::door::Entrance;
 use crate::fault::Fault;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
 /// No line per connection: mosquitto is told to log nothing either. A setting that mentions the log replaces it.
 const LOG: &str = "[log]\nlevel = \"warn\"\n";
 
-/// `tidegate serve` with a port of its choice and its data in `folder`.
-pub(super) fn command(programs: &Programs, folder: &Path, shards: u32) -> Result<Command, Fault> {
+/// `tidegate serve` with these listeners and its data in `folder`.
+pub(super) fn command(
+    programs: &Programs,
+    folder: &Path,
+    shards: u32,
+    entrances: &[Entrance],
+    files: Option<&Files>,
+) -> Result<Command, Fault> {
     if !programs.tidegate.is_file() {
         let path = programs.tidegate.display();
         return Err(Fault::Broker(format!(
@@ -19,8 +26,9 @@ pub(super) fn command(programs: &Programs, folder: &Path, shards: u32) -> Result
         )));
     }
     let config = folder.join("tidegate.toml");
-    fs::write(&config, configuration(&programs.tidegate_settings, &folder.join("data"), shards))
-        .map_err(Fault::io("writing the configuration of Tidegate"))?;
+    let head = configuration(&programs.tidegate_settings, &folder.join("data"), shards);
+    let text = entrances.iter().fold(head, |text, entrance| text + &listener(entrance, files));
+    fs::write(&config, text).map_err(Fault::io("writing the configuration of Tidegate"))?;
     let mut command = Command::new(&programs.tidegate);
     command.arg("serve").arg("--config").arg(config);
     Ok(command)
@@ -35,33 +43,25 @@ fn configuration(settings: &[String], data: &Path, shards: u32) -> String {
         _ => (settings.as_str(), ""),
     };
     let log = if settings.contains("log") { "" } else { LOG };
-    format!(
-        "{keys}data_dir = {data:?}\nshards = {shards}\n{tables}{log}\n[[listener]]\naddress = \"127.0.0.1:0\"\n",
-        data = data.display().to_string()
-    )
+    format!("{keys}data_dir = {data:?}\nshards = {shards}\n{tables}{log}", data = data.display().to_string())
 }
 
-/// The address in a line like `listening on 127.0.0.1:41883`.
-pub(super) fn listening_address(line: &str) -> Option<SocketAddr> {
-    let (_, said) = line.split_once("listening")?;
-    said.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':'))
-        .filter_map(|word| word.trim_matches(['.', ':']).parse().ok())
-        .find(|address: &SocketAddr| address.port() != 0)
+fn listener(entrance: &Entrance, files: Option<&Files>) -> String {
+    let Entrance { address, door, .. } = entrance;
+    let mut text = format!("\n[[listener]]\naddress = \"{address}\"\n");
+    if door.is_websocket() {
+        text += "websocket = true\n";
+    }
+    if let Some(Files { certificate, key, .. }) = files.filter(|_| door.is_tls()) {
+        let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
+        text += &format!("tls = true\ncertificate = {certificate:?}\nkey = {key:?}\n");
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_address_is_found_in_a_line_of_prose_or_of_fields() {
-        let expected = Some("127.0.0.1:41883".parse().unwrap());
-        assert_eq!(listening_address("  MQTT listening on 127.0.0.1:41883 (plain TCP)."), expected);
-        assert_eq!(listening_address("INFO listening address=127.0.0.1:41883, shards=1"), expected);
-        assert_eq!(listening_address("listening on 127.0.0.1:41883."), expected);
-        assert_eq!(listening_address("listening soon"), None);
-        assert_eq!(listening_address("connected to 127.0.0.1:41883"), None);
-    }
 
     #[test]
     fn settings_stand_where_toml_wants_them() {
@@ -78,8 +78,6 @@ mod tests {
                 "receive_maximum = 1",
                 "[log]",
                 "level = \"warn\"",
-                "[[listener]]",
-                "address = \"127.0.0.1:0\""
             ]
         );
     }

@@ -1,39 +1,44 @@
-//! Messages for durable sessions whose clients are away: what it costs to acknowledge them, and to hand them out.
+//! Messages for durable sessions whose clients are away: what it costs to acknowledge them, to keep them and to hand them
+//! out.
 //!
 //! A run connects the sessions, subscribes them and disconnects them; publishes at QoS 1; then connects the sessions
 //! again and sees that everything acknowledged is there, once and in order. Whether the broker kept it in memory or on
-//! the disk is its own affair; what a disk would allow stands beside it, from a [`BareLoop`] that takes turns with the
-//! publishers.
+//! the disk is its own affair; what a disk would allow stands beside it, from a [`BareLoop`] and, for one message at a
+//! time, an [`Echo`]. Both take turns with the publishers, and are held where the broker is held.
 
+mod account;
+mod beside;
 mod draining;
 mod publishing;
+mod queue;
+mod restart;
+
+pub(super) use queue::measure_drain;
+pub(super) use restart::measure_restart;
 
 use super::mib;
-use crate::bare_loop::{Appended, BareLoop};
+use crate::bare_loop::BareLoop;
 use crate::broker::Broker;
 use crate::clock;
 use crate::codec::{self, QoS, SessionLifetime};
+use crate::door::Door;
 use crate::fault::Fault;
 use crate::fleet::{self, Member};
 use crate::measures::{Measures, Metric};
 use crate::reactor::Reactor;
-use crate::statistics::ratio;
 use crate::traffic::Timing;
-use crate::usage::{Usage, Writes};
+use account::Account;
+use beside::Echo;
 use publishing::{Publishing, Tally};
 
-/// Publishers and bare loop take turns so often in a run, because a shared disk is fast at one moment and slow at
+/// Publishers, bare loop and echo take turns so often in a run, because a shared disk is fast at one moment and slow at
 /// another.
 const TURNS: u32 = 10;
 
 /// The bare loop gets this part of the publishers' time.
 const BARE_PART: u32 = 2;
 
-/// The thread of Tidegate that writes and syncs; one call to write is one batch.
-const JOURNAL_THREAD: &str = "journal-write";
-
-/// Who publishes how, and for how many sessions. Publisher `n` publishes to session `n` modulo their number, so each
-/// message waits in one session.
+/// Who publishes how, and for how many sessions. Each message waits in one session.
 #[derive(Clone, Debug)]
 pub struct Backlog {
     /// Publishing clients.
@@ -44,12 +49,48 @@ pub struct Backlog {
     pub sessions: usize,
     /// Length of the application message.
     pub payload_bytes: usize,
+    /// Which session gets which message.
+    pub route: Route,
+}
+
+/// Which session gets which message of a publisher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// All messages of publisher `n` go to session `n` modulo their number.
+    Own,
+    /// The first goes there, the next to the next session, and so on in turns.
+    Turns,
 }
 
 impl Backlog {
-    /// The session that gets the messages of `publisher`.
-    fn session_of(&self, publisher: usize) -> usize {
-        publisher % self.sessions
+    /// The session that gets this message of `publisher`.
+    fn session_of(&self, publisher: usize, sequence: u64) -> usize {
+        // Invariant: the rest is smaller than a number that was a usize.
+        let turn = (sequence % self.step()) as usize;
+        (publisher + turn) % self.sessions
+    }
+
+    /// Between two messages of a publisher in the same session.
+    fn step(&self) -> u64 {
+        match self.route {
+            Route::Own => 1,
+            Route::Turns => self.sessions as u64,
+        }
+    }
+
+    /// The first message of `publisher` that goes to `session`, if one does.
+    fn first_in(&self, session: usize, publisher: usize) -> Option<u64> {
+        let turn = (session + self.sessions - publisher % self.sessions) % self.sessions;
+        Some(turn as u64).filter(|&turn| turn < self.step())
+    }
+
+    /// How many of the first `count` messages of `publisher` go to `session`.
+    fn count_in(&self, session: usize, publisher: usize, count: u64) -> u64 {
+        self.first_in(session, publisher).map_or(0, |first| count.saturating_sub(first).div_ceil(self.step()))
+    }
+
+    fn has_one_in_flight(&self) -> bool {
+        self.publishers * self.in_flight == 1
     }
 
     fn topic(session: usize) -> String {
@@ -70,7 +111,7 @@ impl Backlog {
         };
         let members: Vec<_> = (0..self.sessions).map(member).collect();
         let mut reactor = Reactor::new()?;
-        fleet::assemble(&mut reactor, broker.address, &members)?;
+        fleet::assemble(&mut reactor, broker.entrance(Door::Tcp)?, &members)?;
         for id in 0..self.sessions {
             codec::encode_disconnect(reactor.outbox().queue(id));
             reactor.close(id)?;
@@ -82,7 +123,7 @@ impl Backlog {
         let member = |index| Member::without_filters(format!("bench-pub-{index}"));
         let members: Vec<_> = (0..self.publishers).map(member).collect();
         let mut reactor = Reactor::new()?;
-        fleet::assemble(&mut reactor, broker.address, &members)?;
+        fleet::assemble(&mut reactor, broker.entrance(Door::Tcp)?, &members)?;
         Ok(reactor)
     }
 }
@@ -94,149 +135,72 @@ pub(super) fn measure(backlog: &Backlog, broker: &Broker, timing: Timing) -> Res
     let mut bare = broker.durable_folder.as_deref().map(BareLoop::create).transpose()?;
     let resident_before = broker.resident_bytes()?;
     let mut publishing = Publishing::new(backlog, None);
-    publishing.run(&mut reactor, clock::deadline(timing.warm_up))?;
+    let warm_up = clock::deadline(timing.warm_up);
+    let batch_bytes = Account::default().publish(broker, || publishing.run(&mut reactor, warm_up))?;
+    let mut echo = match batch_bytes {
+        Some(bytes) if backlog.has_one_in_flight() => Some(Echo::start(backlog, broker, bytes)?),
+        _ => None,
+    };
     publishing.tally = Tally::default();
 
+    let turn = timing.measured / TURNS;
     let mut account = Account::default();
     for _ in 0..TURNS {
-        let batch_bytes = account
-            .publish(broker, || publishing.run(&mut reactor, clock::deadline(timing.measured / TURNS)))?;
+        let batch_bytes = account.publish(broker, || publishing.run(&mut reactor, clock::deadline(turn)))?;
+        if let Some(echo) = &mut echo {
+            echo.publish(turn)?;
+        }
         if let Some((bare, batch_bytes)) = bare.as_mut().zip(batch_bytes) {
-            let end = clock::deadline(timing.measured / TURNS / BARE_PART);
-            bare.run(batch_bytes, end, &mut account.appended)?;
+            broker.on_its_cores(|| {
+                bare.run(batch_bytes, clock::deadline(turn / BARE_PART), &mut account.appended)
+            })?;
         }
     }
     let resident_after = broker.resident_bytes()?;
     draining::drain(backlog, broker, &publishing.acknowledged())?;
 
     let mut measures = account.figures(&publishing.tally);
+    if let Some(echo) = &echo {
+        echo.add_figures(&mut measures);
+    }
     measures.set(Metric::ResidentMib, resident_after.map(mib));
     let queued: u64 = publishing.acknowledged().iter().sum();
-    set_bytes_per_queued(&mut measures, resident_before.zip(resident_after), queued);
+    queue::set_bytes(&mut measures, Metric::BytesPerQueued, resident_before.zip(resident_after), queued);
     Ok(measures)
-}
-
-/// Publishes `messages` without looking at the clock, then measures how they are handed out.
-pub(super) fn measure_drain(backlog: &Backlog, messages: u64, broker: &Broker) -> Result<Measures, Fault> {
-    backlog.leave_sessions(broker)?;
-    let mut reactor = backlog.connect_publishers(broker)?;
-    let resident_before = broker.resident_bytes()?;
-    let mut publishing = Publishing::new(backlog, Some(messages / backlog.publishers as u64));
-    publishing.run(&mut reactor, u64::MAX)?;
-    drop(reactor);
-    let resident_after = broker.resident_bytes()?;
-
-    let (usage_before, begin) = (broker.usage()?, clock::nanos());
-    let drained = draining::drain(backlog, broker, &publishing.acknowledged())?;
-    let (usage_after, end) = (broker.usage()?, clock::nanos());
-
-    let mut measures = Measures::default();
-    measures.set(Metric::DeliveredPerSecond, drained as f64 * 1e9 / (end - begin) as f64);
-    if let Some((before, after)) = usage_before.zip(usage_after) {
-        let nanos = after.nanos_since(&before) as f64;
-        measures.set(Metric::CpuSecondsPerMillion, ratio(nanos / 1e3, drained as f64));
-        measures.threads = after.shares_since(&before);
-    }
-    set_bytes_per_queued(&mut measures, resident_before.zip(resident_after), drained);
-    Ok(measures)
-}
-
-fn set_bytes_per_queued(measures: &mut Measures, resident: Option<(u64, u64)>, queued: u64) {
-    if let Some((before, after)) = resident {
-        measures.set(Metric::BytesPerQueued, ratio(after.saturating_sub(before) as f64, queued as f64));
-    }
-}
-
-/// What the turns of a run used, added up.
-#[derive(Default)]
-struct Account {
-    nanos: u64,
-    cpu_nanos: Option<u64>,
-    written: Writes,
-    appended: Appended,
-    /// Around all turns.
-    usage: Option<(Usage, Usage)>,
-}
-
-impl Account {
-    /// Watches a turn of the publishers. Returns the mean size of a batch that the broker wrote, if it wrote any.
-    fn publish(
-        &mut self,
-        broker: &Broker,
-        turn: impl FnOnce() -> Result<(), Fault>,
-    ) -> Result<Option<usize>, Fault> {
-        let (usage_before, writes_before, begin) = (broker.usage()?, writes(broker)?, clock::nanos());
-        turn()?;
-        let (usage_after, writes_after, end) = (broker.usage()?, writes(broker)?, clock::nanos());
-        self.nanos += end - begin;
-        if let Some((before, after)) = usage_before.zip(usage_after) {
-            *self.cpu_nanos.get_or_insert_default() += after.nanos_since(&before);
-            let first = self.usage.take().map_or(before, |(first, _)| first);
-            self.usage = Some((first, after));
-        }
-        let Some((before, after)) = writes_before.zip(writes_after) else { return Ok(None) };
-        let written = after.since(before);
-        self.written.calls += written.calls;
-        self.written.bytes += written.bytes;
-        Ok(written.bytes.checked_div(written.calls).map(|bytes| bytes as usize))
-    }
-
-    fn figures(&self, tally: &Tally) -> Measures {
-        let mut measures = Measures::default();
-        let acknowledged = tally.acknowledged as f64;
-        let micros = |nanos: Option<u64>| nanos.map(|nanos| nanos as f64 / 1e3);
-        let per_second = acknowledged * 1e9 / self.nanos as f64;
-        let latency = micros(tally.latency.quantile(0.5));
-        measures.set(Metric::AcknowledgedPerSecond, per_second);
-        measures.set(Metric::MessagesPerWrite, ratio(tally.published as f64, tally.fills as f64));
-        measures.set(Metric::LatencyP50Micros, latency);
-        measures.set(Metric::LatencyP99Micros, micros(tally.latency.quantile(0.99)));
-        if let Some(nanos) = self.cpu_nanos {
-            measures.set(Metric::CpuSecondsPerMillion, ratio(nanos as f64 / 1e3, acknowledged));
-        }
-        if let Some((before, after)) = &self.usage {
-            measures.threads = after.shares_since(before);
-        }
-        if self.appended.batches > 0 {
-            let batch = acknowledged / self.written.calls as f64;
-            let bare = batch * self.appended.batches as f64 * 1e9 / self.appended.nanos as f64;
-            let bare_latency = micros(self.appended.latency.quantile(0.5));
-            measures.set(Metric::MessagesPerSync, batch);
-            measures.set(Metric::BareLoopPerSecond, bare);
-            measures.set(Metric::ShareOfBareLoop, ratio(per_second, bare));
-            measures.set(Metric::BareLoopP50Micros, bare_latency);
-            measures.set(Metric::BareLoopP99Micros, micros(self.appended.latency.quantile(0.99)));
-            let times = latency.zip(bare_latency).and_then(|(ours, bare)| ratio(ours, bare));
-            measures.set(Metric::TimesBareLoop, times);
-        }
-        measures
-    }
-}
-
-fn writes(broker: &Broker) -> Result<Option<Writes>, Fault> {
-    Ok(broker.process.map(|pid| Writes::of(pid, JOURNAL_THREAD)).transpose()?.flatten())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_bare_loop_is_held_to_the_messages_of_the_brokers_batches() {
-        let tally = Tally { acknowledged: 8_000, published: 8_000, fills: 400, ..Tally::default() };
-        let appended = Appended { batches: 100, nanos: 1_000_000_000, ..Appended::default() };
-        let written = Writes { calls: 200, bytes: 2_400_000 };
-        let account = Account { nanos: 4_000_000_000, written, appended, ..Account::default() };
-        let figures = account.figures(&tally).figures;
-        assert_eq!(figures[&Metric::AcknowledgedPerSecond], 2_000.0);
-        assert_eq!(figures[&Metric::MessagesPerSync], 40.0);
-        assert_eq!(figures[&Metric::BareLoopPerSecond], 4_000.0, "100 batches of 40 messages in a second");
-        assert_eq!(figures[&Metric::ShareOfBareLoop], 0.5);
+    fn backlog(route: Route) -> Backlog {
+        Backlog { publishers: 7, in_flight: 1, sessions: 5, payload_bytes: 20, route }
     }
 
     #[test]
-    fn a_broker_that_syncs_nothing_has_no_share() {
-        let account = Account { nanos: 1, ..Account::default() };
-        assert!(!account.figures(&Tally::default()).figures.contains_key(&Metric::ShareOfBareLoop));
+    fn each_message_is_expected_in_the_session_that_gets_it() {
+        for backlog in [backlog(Route::Own), backlog(Route::Turns)] {
+            for (publisher, count) in
+                (0..7).flat_map(|publisher| [0, 1, 4, 5, 6, 23].map(|count| (publisher, count)))
+            {
+                let mut seen = [0_u64; 5];
+                for sequence in 0..count {
+                    let session = backlog.session_of(publisher, sequence);
+                    let first = backlog.first_in(session, publisher).unwrap();
+                    assert_eq!(sequence, first + seen[session] * backlog.step());
+                    seen[session] += 1;
+                }
+                let expected: Vec<_> =
+                    (0..5).map(|session| backlog.count_in(session, publisher, count)).collect();
+                assert_eq!(seen[..], expected);
+            }
+        }
+    }
+
+    #[test]
+    fn in_turns_every_session_gets_its_part() {
+        let sessions: Vec<_> = (0..5).map(|sequence| backlog(Route::Turns).session_of(6, sequence)).collect();
+        assert_eq!(sessions, [1, 2, 3, 4, 0]);
+        assert!((0..5).all(|sequence| backlog(Route::Own).session_of(6, sequence) == 1));
     }
 }

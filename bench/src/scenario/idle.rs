@@ -3,6 +3,7 @@
 use crate::broker::Broker;
 use crate::clock;
 use crate::codec::Packet;
+use crate::door::Door;
 use crate::fault::Fault;
 use crate::fleet::{self, Member};
 use crate::measures::{Measures, Metric};
@@ -10,12 +11,17 @@ use crate::reactor::{ConnectionId, Handler, Outbox, Reactor, Refill};
 use crate::traffic::Timing;
 use std::time::Duration;
 
-pub(super) fn measure(connections: usize, broker: &Broker, timing: Timing) -> Result<Measures, Fault> {
+pub(super) fn measure(
+    connections: usize,
+    broker: &Broker,
+    door: Door,
+    timing: Timing,
+) -> Result<Measures, Fault> {
     let members: Vec<_> =
         (0..connections).map(|index| Member::without_filters(format!("bench-idle-{index}"))).collect();
     let mut reactor = Reactor::new()?;
     let (resident_before, usage_before, begin) = (broker.resident_bytes()?, broker.usage()?, clock::nanos());
-    fleet::assemble(&mut reactor, broker.address, &members)?;
+    fleet::assemble(&mut reactor, broker.entrance(door)?, &members)?;
     let (usage_after, end) = (broker.usage()?, clock::nanos());
 
     // What the broker defers until it has nothing else to do belongs to neither figure.

@@ -3,6 +3,7 @@
 use crate::broker::Broker;
 use crate::clock;
 use crate::codec::{self, Outgoing, Packet, Publish, QoS};
+use crate::door::Door;
 use crate::fault::Fault;
 use crate::fleet::{self, Member};
 use crate::measures::{Measures, Metric};
@@ -25,7 +26,7 @@ const PUBLISHER: ConnectionId = 1;
 pub(super) fn measure(messages: usize, broker: &Broker, timing: Timing) -> Result<Measures, Fault> {
     let mut reactor = Reactor::new()?;
     let members = ["bench-sub", "bench-pub"].map(|name| Member::without_filters(name.to_owned()));
-    fleet::assemble(&mut reactor, broker.address, &members)?;
+    fleet::assemble(&mut reactor, broker.entrance(Door::Tcp)?, &members)?;
 
     let resident_before = broker.resident_bytes()?;
     let mut store = Store { total: messages as u64, published: 0, acknowledged: 0 };

@@ -3,19 +3,19 @@
 use crate::broker::Broker;
 use crate::clock;
 use crate::codec::{self, Packet, SessionLifetime};
+use crate::door::{Door, Entrance};
 use crate::fault::Fault;
 use crate::fleet::{self, KEEP_ALIVE_SECS};
 use crate::measures::{Measures, Metric};
 use crate::reactor::{ConnectionId, Handler, Outbox, Reactor, Refill};
 use crate::traffic::{STALL, Timing};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Connections that are being established at one time.
 const CONNECTING: usize = 64;
 
-pub(super) fn measure(broker: &Broker, timing: Timing) -> Result<Measures, Fault> {
-    let mut storm = Storm { reactor: Reactor::new()?, broker: broker.address, opened: 0, open: 0 };
+pub(super) fn measure(broker: &Broker, door: Door, timing: Timing) -> Result<Measures, Fault> {
+    let mut storm = Storm { reactor: Reactor::new()?, broker: broker.entrance(door)?, opened: 0, open: 0 };
     let mut arrivals = Arrivals::default();
     storm.blow(&mut arrivals, clock::deadline(timing.warm_up))?;
     let (usage_before, begin) = (broker.usage()?, clock::nanos());
@@ -32,19 +32,21 @@ pub(super) fn measure(broker: &Broker, timing: Timing) -> Result<Measures, Fault
     Ok(measures)
 }
 
-struct Storm {
+struct Storm<'b> {
     reactor: Reactor,
-    broker: SocketAddr,
+    broker: &'b Entrance,
     opened: usize,
     open: usize,
 }
 
-impl Storm {
+impl Storm<'_> {
     fn blow(&mut self, arrivals: &mut Arrivals, end: u64) -> Result<(), Fault> {
         let mut stalled_at = clock::deadline(STALL);
         while clock::nanos() < end {
             while self.open < CONNECTING {
-                let id = self.reactor.open(self.broker, fleet::source_address(self.broker, self.opened))?;
+                let id = self
+                    .reactor
+                    .open(self.broker, fleet::source_address(self.broker.address, self.opened))?;
                 let client_identifier = format!("bench-storm-{}", self.opened);
                 let queue = self.reactor.outbox().queue(id);
                 codec::encode_connect(

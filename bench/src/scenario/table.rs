@@ -1,7 +1,11 @@
 //! All scenarios with their targets. Names and bounds are those of the performance targets of the broker.
 
-use super::{Backlog, Bound, Goal, Scenario, Work};
+mod doors;
+mod durable;
+
+use super::{Bound, Goal, Scenario, Work};
 use crate::codec::QoS::{self, AtLeastOnce, AtMostOnce};
+use crate::door::Door;
 use crate::measures::Metric;
 use crate::traffic::{Pace, Plan, Routes};
 
@@ -9,16 +13,13 @@ const SMALL: usize = 64;
 const IDLE_CONNECTIONS: usize = 10_000;
 const RETAINED_MESSAGES: usize = 100_000;
 const FILTERS: u32 = 100_000;
-/// Sessions whose clients are away.
-const AWAY: usize = 50;
-const QUEUED_MESSAGES: u64 = 1_000_000;
 const LATENCY_RATE_PER_SEC: u64 = 20_000;
 
 /// Every scenario, in the order of the table. `topics_per_filter` is the one parameter that a cache would
 /// notice.
 pub fn all(topics_per_filter: u32) -> Vec<Scenario> {
     let filters = Routes::Filters { filters: FILTERS, topics_per_filter };
-    vec![
+    let mut scenarios = vec![
         busy("pairs-qos0", "50 pairs, QoS 0, 100 in flight", pairs(50, AtMostOnce, SMALL, 100), 0.022),
         busy("pairs-qos1", "50 pairs, QoS 1, 20 in flight", pairs(50, AtLeastOnce, SMALL, 20), 0.056),
         single(
@@ -54,11 +55,10 @@ pub fn all(topics_per_filter: u32) -> Vec<Scenario> {
         latency(),
         single("roundtrip", "1 pair, one message in flight", pairs(1, AtMostOnce, SMALL, 1), None),
         storm(),
-        durable(),
-        durable_single(),
-        durable_1000(),
-        drain(),
-    ]
+    ];
+    scenarios.extend(durable::all());
+    scenarios.extend(doors::all());
+    scenarios
 }
 
 fn plan(publishers: usize, subscribers: usize, routes: Routes, in_flight: usize) -> Plan {
@@ -81,7 +81,7 @@ fn busy(name: &'static str, about: &'static str, plan: Plan, at_most: f64) -> Sc
         goal(Metric::DeliveredPerSecond, Bound::None),
         goal(Metric::ResidentMib, Bound::None),
     ];
-    Scenario { name, about, work: Work::Traffic(plan), goals, is_saturated: true }
+    Scenario { name, about, work: Work::Traffic(plan), door: Door::Tcp, goals, is_saturated: true }
 }
 
 /// One message at a time: the kernel's share is large, and waiting for company would show in the latency.
@@ -92,7 +92,7 @@ fn single(name: &'static str, about: &'static str, plan: Plan, at_most: Option<f
         goal(Metric::LatencyP99Micros, Bound::None),
         goal(Metric::DeliveredPerSecond, Bound::None),
     ];
-    Scenario { name, about, work: Work::Traffic(plan), goals, is_saturated: false }
+    Scenario { name, about, work: Work::Traffic(plan), door: Door::Tcp, goals, is_saturated: false }
 }
 
 fn retained() -> Scenario {
@@ -100,6 +100,7 @@ fn retained() -> Scenario {
         name: "retained",
         about: "replay of 100k retained messages",
         work: Work::Retained(RETAINED_MESSAGES),
+        door: Door::Tcp,
         goals: vec![
             goal(Metric::CpuSecondsPerMillion, Bound::TimesReference(0.094)),
             goal(Metric::BytesPerRetained, Bound::AtMost(400.0)),
@@ -114,6 +115,7 @@ fn idle() -> Scenario {
         name: "idle",
         about: "10k idle connections",
         work: Work::Idle(IDLE_CONNECTIONS),
+        door: Door::Tcp,
         goals: vec![
             goal(Metric::KibPerConnection, Bound::AtMost(1.0)),
             goal(Metric::CpuMicrosPerConnection, Bound::TimesReference(0.75)),
@@ -129,6 +131,7 @@ fn latency() -> Scenario {
         name: "latency",
         about: "50 pairs at 20k msg/s",
         work: Work::Traffic(plan),
+        door: Door::Tcp,
         goals: vec![
             goal(Metric::LatencyP50Micros, Bound::TimesReference(1.0)),
             goal(Metric::LatencyP99Micros, Bound::TimesReference(1.0)),
@@ -139,79 +142,12 @@ fn latency() -> Scenario {
     }
 }
 
-/// Messages of 256 bytes into sessions whose clients are away.
-fn backlog(publishers: usize, in_flight: usize) -> Backlog {
-    Backlog { publishers, in_flight, sessions: AWAY, payload_bytes: 256 }
-}
-
-fn durable() -> Scenario {
-    Scenario {
-        name: "durable",
-        about: "QoS 1 into 50 offline sessions, 50 publishers, 20 in flight",
-        work: Work::Durable(backlog(50, 20)),
-        goals: vec![
-            goal(Metric::CpuSecondsPerMillion, Bound::TimesReference(0.25)),
-            goal(Metric::AcknowledgedPerSecond, Bound::None),
-            goal(Metric::MessagesPerSync, Bound::None),
-            goal(Metric::BareLoopPerSecond, Bound::None),
-            goal(Metric::ShareOfBareLoop, Bound::AtLeast(0.5)),
-        ],
-        is_saturated: false,
-    }
-}
-
-fn durable_single() -> Scenario {
-    Scenario {
-        name: "durable-single",
-        about: "QoS 1 into an offline session, one publisher, one in flight",
-        work: Work::Durable(Backlog { sessions: 1, ..backlog(1, 1) }),
-        goals: vec![
-            goal(Metric::LatencyP50Micros, Bound::None),
-            goal(Metric::LatencyP99Micros, Bound::None),
-            goal(Metric::BareLoopP50Micros, Bound::None),
-            goal(Metric::BareLoopP99Micros, Bound::None),
-            goal(Metric::TimesBareLoop, Bound::None),
-            goal(Metric::CpuSecondsPerMillion, Bound::None),
-        ],
-        is_saturated: false,
-    }
-}
-
-fn durable_1000() -> Scenario {
-    Scenario {
-        name: "durable-1000",
-        about: "QoS 1 into 50 offline sessions, 1000 publishers, 20 in flight",
-        work: Work::Durable(backlog(1000, 20)),
-        goals: vec![
-            goal(Metric::AcknowledgedPerSecond, Bound::AtLeast(150_000.0)),
-            goal(Metric::CpuSecondsPerMillion, Bound::None),
-            goal(Metric::MessagesPerSync, Bound::None),
-            goal(Metric::BareLoopPerSecond, Bound::None),
-            goal(Metric::ShareOfBareLoop, Bound::None),
-        ],
-        is_saturated: false,
-    }
-}
-
-fn drain() -> Scenario {
-    Scenario {
-        name: "drain",
-        about: "1 M queued messages to 50 clients that come back",
-        work: Work::Drain(backlog(50, 20), QUEUED_MESSAGES),
-        goals: vec![
-            goal(Metric::CpuSecondsPerMillion, Bound::TimesReference(0.1)),
-            goal(Metric::DeliveredPerSecond, Bound::None),
-            goal(Metric::BytesPerQueued, Bound::None),
-        ],
-        is_saturated: false,
-    }
-}
-
 fn storm() -> Scenario {
     Scenario {
         name: "storm",
         about: "connections that come and go, 64 at a time",
         work: Work::Storm,
+        door: Door::Tcp,
         goals: vec![
             goal(Metric::ConnectionsPerSecond, Bound::None),
             goal(Metric::CpuMicrosPerConnection, Bound::None),

@@ -2,14 +2,15 @@
 
 use super::mib;
 use crate::broker::Broker;
+use crate::door::Door;
 use crate::fault::Fault;
 use crate::measures::{Measures, Metric};
 use crate::statistics;
 use crate::traffic::{self, Outcome, Plan, Timing};
 use crate::usage::Thread;
 
-pub(super) fn measure(plan: &Plan, broker: &Broker, timing: Timing) -> Result<Measures, Fault> {
-    let outcome = traffic::run(plan, broker, timing, || Ok(()))?;
+pub(super) fn measure(plan: &Plan, broker: &Broker, door: Door, timing: Timing) -> Result<Measures, Fault> {
+    let outcome = traffic::run(plan, broker, door, timing, || Ok(()))?;
     let mut measures = figures_of(&outcome);
     measures.set(Metric::ResidentMib, broker.resident_bytes()?.map(mib));
     Ok(measures)

@@ -8,11 +8,23 @@ use crate::payload::Label;
 pub(crate) struct Order {
     expected: Vec<u64>,
     publishers: usize,
+    step: u64,
 }
 
 impl Order {
     pub(crate) fn new(subscribers: usize, publishers: usize) -> Self {
-        Self { expected: vec![0; subscribers * publishers], publishers }
+        Self::every(1, subscribers, publishers, |_, _| 0)
+    }
+
+    /// Each subscriber gets one in `step` messages of a publisher, the first of them being the number that `first` says.
+    pub(crate) fn every(
+        step: u64,
+        subscribers: usize,
+        publishers: usize,
+        first: impl Fn(usize, usize) -> u64,
+    ) -> Self {
+        let pairs = (0..subscribers * publishers).map(|pair| first(pair / publishers, pair % publishers));
+        Self { expected: pairs.collect(), publishers, step }
     }
 
     #[inline]
@@ -29,7 +41,7 @@ impl Order {
                 label.sequence
             )));
         }
-        *expected += 1;
+        *expected += self.step;
         Ok(())
     }
 }
@@ -49,6 +61,16 @@ mod tests {
             assert!(order.check(subscriber, label(publisher, 0)).is_ok());
             assert!(order.check(subscriber, label(publisher, 1)).is_ok());
         }
+    }
+
+    #[test]
+    fn a_subscriber_that_gets_one_in_three_sees_the_gap_of_three() {
+        let mut order = Order::every(3, 2, 1, |subscriber, _| subscriber as u64);
+        for (subscriber, sequence) in [(1, 1), (0, 0), (0, 3), (1, 4)] {
+            order.check(subscriber, label(0, sequence)).unwrap();
+        }
+        assert!(order.check(0, label(0, 7)).unwrap_err().to_string().starts_with("lost"));
+        assert!(order.check(1, label(0, 4)).unwrap_err().to_string().starts_with("repeated"));
     }
 
     #[test]

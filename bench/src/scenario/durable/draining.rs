@@ -4,6 +4,7 @@ use super::Backlog;
 use crate::broker::Broker;
 use crate::clock;
 use crate::codec::{self, Packet, Publish, QoS, SessionLifetime};
+use crate::door::Door;
 use crate::fault::Fault;
 use crate::fleet::{self, KEEP_ALIVE_SECS};
 use crate::payload::Label;
@@ -15,8 +16,9 @@ use std::time::Duration;
 /// broker has taken the last PUBACK. `acknowledged` counts each publisher's messages.
 pub(super) fn drain(backlog: &Backlog, broker: &Broker, acknowledged: &[u64]) -> Result<u64, Fault> {
     let mut reactor = Reactor::new()?;
+    let entrance = broker.entrance(Door::Tcp)?;
     for session in 0..backlog.sessions {
-        let id = reactor.open(broker.address, fleet::source_address(broker.address, session))?;
+        let id = reactor.open(entrance, fleet::source_address(entrance.address, session))?;
         let client_identifier = Backlog::client_identifier(session);
         let queue = reactor.outbox().queue(id);
         codec::encode_connect(queue, &client_identifier, SessionLifetime::Durable, KEEP_ALIVE_SECS);
@@ -44,7 +46,6 @@ struct Draining {
     done: usize,
 }
 
-#[derive(Clone, Default)]
 struct Session {
     expected: u64,
     arrived: u64,
@@ -52,13 +53,16 @@ struct Session {
 
 impl Draining {
     fn new(backlog: &Backlog, acknowledged: &[u64]) -> Self {
-        let mut sessions = vec![Session::default(); backlog.sessions];
-        for (publisher, count) in acknowledged.iter().enumerate() {
-            sessions[backlog.session_of(publisher)].expected += count;
-        }
+        let expected = |session| {
+            let counts = acknowledged.iter().enumerate();
+            counts.map(|(publisher, &count)| backlog.count_in(session, publisher, count)).sum()
+        };
+        let first = |session, publisher| backlog.first_in(session, publisher).unwrap_or(u64::MAX);
         Self {
-            sessions,
-            order: Order::new(backlog.sessions, backlog.publishers),
+            sessions: (0..backlog.sessions)
+                .map(|session| Session { expected: expected(session), arrived: 0 })
+                .collect(),
+            order: Order::every(backlog.step(), backlog.sessions, backlog.publishers, first),
             payload_bytes: backlog.payload_bytes,
             done: 0,
         }
@@ -132,6 +136,7 @@ impl Handler for Draining {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Route;
     use super::*;
     use crate::payload;
 
@@ -143,7 +148,8 @@ mod tests {
 
     impl Client {
         fn new() -> Self {
-            let backlog = Backlog { publishers: 2, in_flight: 1, sessions: 1, payload_bytes: 20 };
+            let backlog =
+                Backlog { publishers: 2, in_flight: 1, sessions: 1, payload_bytes: 20, route: Route::Own };
             let mut out = Outbox::default();
             out.reset(0);
             Self { draining: Draining::new(&backlog, &[3, 1]), out }

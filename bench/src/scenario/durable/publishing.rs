@@ -14,6 +14,8 @@ use std::time::Duration;
 /// The publishers of a backlog. Connection `n` is publisher `n`.
 pub(super) struct Publishing<'b> {
     backlog: &'b Backlog,
+    /// By session.
+    topics: Vec<String>,
     publishers: Vec<Publisher>,
     /// Publishers that may have room, each at most once.
     to_fill: Vec<usize>,
@@ -39,25 +41,26 @@ pub(super) struct Tally {
 
 struct Publisher {
     window: Window,
-    topic: String,
     waits_for_fill: bool,
 }
 
 impl<'b> Publishing<'b> {
     pub(super) fn new(backlog: &'b Backlog, messages_max: Option<u64>) -> Self {
-        let publisher = |index| Publisher {
-            window: Window::new(backlog.in_flight),
-            topic: Backlog::topic(backlog.session_of(index)),
-            waits_for_fill: false,
-        };
+        let publisher = |_| Publisher { window: Window::new(backlog.in_flight), waits_for_fill: false };
         Self {
             backlog,
+            topics: (0..backlog.sessions).map(Backlog::topic).collect(),
             publishers: (0..backlog.publishers).map(publisher).collect(),
             to_fill: Vec::new(),
             messages_max: messages_max.unwrap_or(u64::MAX),
             paused: true,
             tally: Tally::default(),
         }
+    }
+
+    /// Lets each publish up to so many in all.
+    pub(super) fn allow(&mut self, messages_max: u64) {
+        self.messages_max = messages_max;
     }
 
     /// Publishes until `end` or until everything is published, then waits for the last PUBACK.
@@ -127,11 +130,12 @@ impl Handler for Publishing<'_> {
             self.to_fill.drain(..).for_each(|index| self.publishers[index].waits_for_fill = false);
         }
         let Some(index) = self.to_fill.pop() else { return Ok(Refill::Done) };
-        let Publisher { window, topic, waits_for_fill } = &mut self.publishers[index];
+        let Publisher { window, waits_for_fill } = &mut self.publishers[index];
         *waits_for_fill = false;
         let before = window.published();
         while window.has_room() && window.published() < self.messages_max {
             let sequence = window.open(0, true, now);
+            let topic = &self.topics[self.backlog.session_of(index, sequence)];
             let queue = out.queue(index);
             let packet_identifier = Some(packet_identifier_of(sequence));
             codec::encode_publish_head(
