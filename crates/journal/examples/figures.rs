@@ -15,8 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 use tidegate_journal::{
-    Answer, Damage, Journal, Kind, Level, Listener, Offer, Options, Outcome, RealDisk, Record, Replay, Round,
-    Stream,
+    Answer, Damage, Journal, Kind, Level, Listener, Options, Outcome, RealDisk, Record, Replay, Round, Stream,
 };
 
 const RECORD_BYTES: usize = 256;
@@ -181,9 +180,7 @@ impl Listener for Bell {
 
     fn fetched(&self, _answers: &mut Vec<Answer>) {}
 
-    fn checkpoint(&self, _round: Round) {}
-
-    fn survey(&self, _offer: Offer) {}
+    fn checkpoint(&self, _round: Round, _evacuate: Arc<[u32]>) {}
 }
 
 #[derive(Default)]

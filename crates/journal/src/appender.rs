@@ -7,12 +7,13 @@ use std::sync::atomic::Ordering;
 
 use crate::inbox::{Owner, Submission};
 use crate::log::Log;
+use crate::marks::Marks;
 use crate::position::{Kind, Offset, Position, Round, Stream, Ticket};
 use crate::reader::Request;
 use crate::shared::Shared;
-use crate::submission::{Contents, Note, PushError};
+use crate::submission::{Contents, PushError};
 
-/// Appends records of one stream, asks for them again, and says when they are no longer needed.
+/// Appends records of one stream, asks for them again, and says which of them it still refers to.
 ///
 /// What is pushed between two calls of [`submit`](Self::submit) is one submission: after a crash it is there as a whole
 /// or not at all. It can move to another thread and is used by one at a time.
@@ -67,7 +68,7 @@ impl Appender {
         true
     }
 
-    /// Hands over what was pushed, released, asked for and noted since the last call. `None` when no record was pushed: what was
+    /// Hands over what was pushed, asked for and noted since the last call. `None` when no record was pushed: what was
     /// noted takes effect all the same. The outcome comes to the listener, in the order of tickets.
     ///
     /// After the journal was closed, submissions are thrown away and nothing comes.
@@ -110,22 +111,21 @@ impl Appender {
         self.pending_bytes() >= self.shared.options.pending_bytes_max
     }
 
-    /// The Message record of `length` bytes at `position` is no longer needed. Say so once for each record, however many
-    /// had a use for it. Takes effect when the open submission is durable, so write what makes it so before or with it.
-    pub fn release(&mut self, position: Position, length: u32) {
-        self.open.notes.push(Note::Release { position, length });
-    }
-
     /// Everything that this stream owns has been pushed as images since the round was asked for; takes effect when the
     /// open submission is durable.
-    pub fn checkpointed(&mut self, round: Round) {
-        self.open.notes.push(Note::Checkpointed(round));
+    ///
+    /// `marks` has every position to which a record refers that was pushed since the round was asked for, an image or
+    /// not. A segment that nobody has marked in the last two complete rounds is freed, so from now until the next round
+    /// refer by position only to what was marked in this one, or was committed since it was asked for: content that went
+    /// unmarked although it is in memory is pushed again before anything refers to it.
+    pub fn checkpointed(&mut self, round: Round, marks: Marks) {
+        self.open.checkpointed = Some((round, marks));
     }
 
-    /// All live records of an offer have been pushed again, in this submission or earlier ones. If a submission with some of
-    /// them has failed, do not say so: the offer is made again.
-    pub fn surveyed(&mut self, offer: u64) {
-        self.open.notes.push(Note::Surveyed(offer));
+    /// About so many bytes of Message records that were marked, or pushed since, are referred to no more. Only a hint: when
+    /// much has died, a checkpoint is asked for although little was written. Goes with the next submission.
+    pub fn forgot(&mut self, bytes: u64) {
+        self.open.forgotten = self.open.forgotten.saturating_add(bytes);
     }
 }
 
@@ -150,15 +150,11 @@ impl Log for Appender {
         Self::fetch(self, position, length, tag)
     }
 
-    fn release(&mut self, position: Position, length: u32) {
-        Self::release(self, position, length);
+    fn checkpointed(&mut self, round: Round, marks: Marks) {
+        Self::checkpointed(self, round, marks);
     }
 
-    fn checkpointed(&mut self, round: Round) {
-        Self::checkpointed(self, round);
-    }
-
-    fn surveyed(&mut self, offer: u64) {
-        Self::surveyed(self, offer);
+    fn forgot(&mut self, bytes: u64) {
+        Self::forgot(self, bytes);
     }
 }

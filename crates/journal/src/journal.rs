@@ -10,9 +10,10 @@ use crate::clock::Clock;
 use crate::disk::{Disk, Lock};
 use crate::inbox::Owner;
 use crate::listener::{Health, Listener};
+use crate::marks::Mark;
 use crate::options::Options;
-use crate::position::{Position, Stream};
-use crate::reader::Reader;
+use crate::position::{Position, Round, Stream};
+use crate::reader::{Lookup, Reader};
 use crate::recovery::recover;
 use crate::replay::{OpenError, Replay, Report};
 use crate::shared::Shared;
@@ -108,18 +109,26 @@ impl Journal {
         Appender::new(Arc::clone(&self.shared), owner)
     }
 
-    /// After a restart: somebody still needs the Message record of `length` bytes at `position`, whether it was told in the
-    /// replay or is older. Say so once for each record. `false` when no such record can be there: then it is lost, and the
+    /// After a restart: somebody still refers to the Message record of `length` bytes at `position`, whether it was told in
+    /// the replay or is older. This counts as its mark until the next round of checkpoints; so say so for each segment at
+    /// least once, and better for each record. `false` when no such record can be there: then it is lost, and the
     /// report says why.
     pub fn hold(&self, position: Position, length: u32) -> bool {
         let bytes = record_bytes(length);
         let mut table = self.shared.table();
-        table.holds(position, bytes) && table.add_live(position.segment(), bytes, 1)
+        table.holds(position, bytes) && table.add_live(position.segment(), Mark { records: 1, bytes })
+    }
+
+    /// Reads Message records on the caller's thread, for who needs some before anything begins. Later there is
+    /// [`Appender::fetch`], which nobody waits for.
+    #[must_use]
+    pub fn lookup(&self) -> Lookup {
+        Lookup::new(Arc::clone(&self.shared))
     }
 
     /// After a restart, also of an empty folder: everything that is still needed is held, and every stream that has
-    /// anything has its appender. From now on space is freed: who has no appender is neither asked for a checkpoint
-    /// nor for survivors, so what it has would be lost.
+    /// anything has its appender. From now on checkpoints are asked for and space is freed: who has no appender is not
+    /// asked, so what it has would be lost.
     pub fn restored(&self) {
         let mut table = self.shared.table();
         (table.restored, table.changed) = (true, true);
@@ -145,15 +154,14 @@ impl Journal {
     #[must_use]
     pub fn usage(&self) -> Usage {
         let table = self.shared.table();
-        let segments = table.segments.values();
-        let (length, live) = segments
-            .fold((0, 0), |(length, live), segment| (length + segment.length, live + segment.live_bytes));
+        let length: u64 = table.segments.values().map(|segment| segment.length).sum();
         Usage {
             segments: table.segments.len(),
             spare_segments: table.prepared.len(),
             bytes: length + table.prepared.iter().map(|prepared| prepared.length).sum::<u64>(),
-            live_bytes: live,
+            live_bytes: table.live_bytes(),
             end: table.end,
+            round: table.manifest.round,
             replay_start: table.manifest.start,
         }
     }
@@ -168,11 +176,14 @@ pub struct Usage {
     pub spare_segments: usize,
     /// The files of both.
     pub bytes: u64,
-    /// Message records that their owners still need.
+    /// Message records that count as alive: marked in the last complete round of checkpoints, or written since it began. An
+    /// estimate: what has died since is in it, and what was marked several times counts as often.
     pub live_bytes: u64,
     /// Where the durable log ends.
     pub end: Position,
-    /// Where a replay would begin.
+    /// The last complete round of checkpoints.
+    pub round: Round,
+    /// Where a replay would begin: where that round did.
     pub replay_start: Position,
 }
 

@@ -31,6 +31,10 @@ pub(crate) const SPARE_RETRY_MS: u64 = 500;
 /// How many checkpoints may be asked for because the disk is full, until it no longer is. They take space themselves.
 pub(crate) const ROUNDS_FOR_SPACE_MAX: u32 = 2;
 
+/// While the disk is nearly full, a checkpoint may fill one in so many bytes that are left with content that it takes out of
+/// segments, so that the images find room.
+pub(crate) const NEARLY_FULL_SHARE: u64 = 4;
+
 /// How much of a folder's damage is copied aside for each damaged place.
 pub(crate) const QUARANTINE_PIECE_BYTES_MAX: u64 = 64 << 20;
 

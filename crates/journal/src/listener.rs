@@ -22,13 +22,14 @@ pub trait Listener: Send + Sync {
 
     /// Write everything that this stream owns as images (what it has submitted and not yet heard of need not be in them: it
     /// is replayed itself), over as many turns as is good, and then call
-    /// [`Appender::checkpointed`](crate::Appender::checkpointed) with this round. What is written meanwhile goes on as ever.
-    fn checkpoint(&self, round: Round);
-
-    /// For each of these records: push it again if it is still alive, with what says that it has moved, in one
-    /// submission; then call [`Appender::surveyed`](crate::Appender::surveyed) with the offer's number in that submission or a
-    /// later one. No release is needed for what has moved.
-    fn survey(&self, offer: Offer);
+    /// [`Appender::checkpointed`](crate::Appender::checkpointed) with this round and the marks of all positions to which
+    /// anything refers that was pushed since this call. What is written meanwhile goes on as ever. A round that is asked for
+    /// ends the one before, with its marks.
+    ///
+    /// The segments in `evacuate` (in the order of their numbers) would be free if nothing referred to them: where an image
+    /// would refer to a Message record in one of them, push that record again instead and, once it is committed, refer to
+    /// its new position. Whoever does not only keeps the segment.
+    fn checkpoint(&self, round: Round, evacuate: Arc<[u32]>);
 
     /// Damage was found while the journal runs; every owner hears of it. A copy was put aside.
     fn damaged(&self, damage: &Damage) {
@@ -108,22 +109,11 @@ pub struct Answer {
 /// Why a record cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// No record is there any more: it was released, or a survey has moved it. Who still holds it under another
-    /// position asks again.
+    /// No record is there any more: its segment had no marks and was freed. Who has pushed it again since it asked asks
+    /// at the new position.
     Gone,
     /// Its checksum does not hold, or another record stands there.
     Damaged,
     /// The disk said no.
     Io(io::ErrorKind),
-}
-
-/// Message records of one stream that stand in a segment which the journal would like to free.
-#[derive(Clone, Debug)]
-pub struct Offer {
-    /// To be given back, see [`Appender::surveyed`](crate::Appender::surveyed).
-    pub number: u64,
-    /// The segment.
-    pub segment: u32,
-    /// The records, alive and dead, in the order of their positions.
-    pub records: Arc<[(Position, Vec<u8>)]>,
 }

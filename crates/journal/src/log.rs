@@ -1,6 +1,7 @@
 //! The surface that owners of records use: append, read, trim. The journal of one machine is one implementation; a
 //! replicated log can be another, with the same [`Listener`](crate::Listener) as its ear.
 
+use crate::marks::Marks;
 use crate::position::{Kind, Offset, Position, Round, Ticket};
 use crate::submission::PushError;
 
@@ -24,12 +25,9 @@ pub trait Log: Send {
     /// Asks for a Message record.
     fn fetch(&mut self, position: Position, length: u32, tag: u64) -> bool;
 
-    /// A Message record is no longer needed, once the open submission is durable.
-    fn release(&mut self, position: Position, length: u32);
-
     /// Everything is written since the round began, once the open submission is durable.
-    fn checkpointed(&mut self, round: Round);
+    fn checkpointed(&mut self, round: Round, marks: Marks);
 
-    /// What was alive of an offer is written again, once the open submission is durable.
-    fn surveyed(&mut self, offer: u64);
+    /// About so many bytes of Message records died.
+    fn forgot(&mut self, bytes: u64);
 }

@@ -31,14 +31,17 @@ pub struct Options {
     /// How many segments that have become free are kept for use again. Beyond it their files are removed.
     pub recycled_segments_max: usize,
     /// A checkpoint is asked for when so much was written since the last one began (and at least four times of what was
-    /// written during it, so that checkpoints never become the main work).
+    /// written during it, so that checkpoints never become the main work); also when so much has died, or when twice as
+    /// much could be freed by another one.
     pub checkpoint_bytes: u64,
-    /// A segment whose share of live bytes is below this many percent is offered to its owners for copying.
-    pub survey_live_percent: u32,
-    /// So much dead content is never worth a survey, in all segments together.
-    pub survey_slack_bytes: u64,
-    /// How much is offered at once in a survey.
-    pub survey_offer_bytes: usize,
+    /// A segment is worth emptying when less than this many percent of it live. When more than half of what such
+    /// segments hold is dead, those are, too, that are less than half alive.
+    pub evacuation_live_percent: u32,
+    /// So much dead content beside living is never worth an evacuation, in all segments together.
+    pub evacuation_slack_bytes: u64,
+    /// How much owners are asked to write again in one round of checkpoints. At least a segment; of one that is larger
+    /// less must live before it is emptied.
+    pub evacuation_bytes_max: u64,
     /// What the reader keeps of what it has read.
     pub cache_bytes_max: usize,
     /// How many requests may wait for the reader, for each appender. At the bound
@@ -56,9 +59,9 @@ impl Default for Options {
             spare_segments: 1,
             recycled_segments_max: 4,
             checkpoint_bytes: 256 << 20,
-            survey_live_percent: 30,
-            survey_slack_bytes: 256 << 20,
-            survey_offer_bytes: 1 << 20,
+            evacuation_live_percent: 30,
+            evacuation_slack_bytes: 256 << 20,
+            evacuation_bytes_max: 64 << 20,
             cache_bytes_max: 32 << 20,
             fetches_max: 65_536,
         }
@@ -70,8 +73,8 @@ impl Options {
     pub(crate) fn within_reason(mut self) -> Self {
         self.segment_bytes = self.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX) & !7;
         self.spare_segments = self.spare_segments.max(1);
-        self.survey_live_percent = self.survey_live_percent.min(99);
-        self.survey_offer_bytes = self.survey_offer_bytes.max(1);
+        self.evacuation_live_percent = self.evacuation_live_percent.min(99);
+        self.evacuation_bytes_max = self.evacuation_bytes_max.max(u64::from(self.segment_bytes));
         self.fetches_max = self.fetches_max.max(1);
         self
     }

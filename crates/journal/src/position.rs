@@ -86,7 +86,7 @@ pub struct Round(pub u64);
 pub enum Kind {
     /// Part of its owner's state: dead as soon as a later checkpoint covers it. Read at a replay only.
     State,
-    /// Alive until its owner releases it, however many checkpoints pass. Read by its position.
+    /// Alive as long as its owners mark it, however many checkpoints pass. Read by its position.
     Message,
 }
 

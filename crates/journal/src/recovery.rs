@@ -163,7 +163,9 @@ fn table(disk: &dyn Disk, options: &Options, files: &[Found], end: Position) -> 
         let content_end = u64::from(content_end).min(found.length) as u32;
         let length = if found.number == end.segment() { u64::from(content_end) } else { found.length };
         let end_is_known = known.is_some() || found.number == end.segment();
-        let segment = Segment { end: content_end, end_is_known, length, ..Segment::default() };
+        // What the last rounds have marked is not written down.
+        let segment =
+            Segment { end: content_end, end_is_known, length, was_live: true, ..Segment::default() };
         table.segments.insert(found.number, segment);
     }
     Ok(table)

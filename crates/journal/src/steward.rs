@@ -1,19 +1,15 @@
 //! Keeps the folder in order beside the writer, and never in its way: prepares segments, notes complete rounds of
-//! checkpoints and asks for new ones, frees segments in which nothing lives, and has owners copy the few survivors out of
-//! those in which little does.
+//! checkpoints and asks for new ones, and frees segments in which nothing lives.
 //!
 //! It does one step of each at a time and then says when to look again.
 
 mod checkpoint;
 mod spare;
-mod survey;
 
 use std::sync::Arc;
 
 use crate::limits::{ROUNDS_FOR_SPACE_MAX, SPARE_RETRY_MS};
 use crate::shared::Shared;
-
-use survey::Survey;
 
 /// What the steward waits for after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +24,6 @@ pub(crate) enum Next {
 
 pub(crate) struct Steward {
     shared: Arc<Shared>,
-    survey: Option<Survey>,
-    offers: u64,
     /// After a failure nothing is tried before this.
     retry_at_ms: Option<u64>,
     /// How many checkpoints were asked for because there was no space for another segment.
@@ -38,7 +32,7 @@ pub(crate) struct Steward {
 
 impl Steward {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, survey: None, offers: 0, retry_at_ms: None, rounds_for_space: 0 }
+        Self { shared, retry_at_ms: None, rounds_for_space: 0 }
     }
 
     /// One step.
@@ -50,7 +44,7 @@ impl Steward {
         // None waits for another: on a full disk only freeing can help.
         let done = [self.note_round(), self.free_one(), self.prepare_one()];
         let failed = done.iter().any(Result::is_err);
-        let moved = [self.begin_round(), self.survey_on()].contains(&true);
+        let moved = self.begin_round();
         if moved || done.iter().any(|done| matches!(done, Ok(true))) {
             return Next::Again;
         }

@@ -7,7 +7,8 @@ use std::fmt;
 
 use crate::format::{Digest, FRAME_HEADER_BYTES, FrameHeader, RECORD_HEADER_BYTES, RecordHeader, aligned};
 use crate::limits::{RECORD_BYTES_MAX, SUBMISSION_BYTES_MAX};
-use crate::position::{Kind, Offset, Position, Round};
+use crate::marks::{Mark, Marks};
+use crate::position::{Kind, Offset, Round};
 
 /// Why a record was not taken. It leaves the submission as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,27 +30,19 @@ impl fmt::Display for PushError {
 
 impl std::error::Error for PushError {}
 
-/// What takes effect when the submission that it came with is durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Note {
-    /// The owner no longer needs a Message record.
-    Release { position: Position, length: u32 },
-    /// Everything that the owner has is written since the round began.
-    Checkpointed(Round),
-    /// What was alive of an offer is written again.
-    Surveyed(u64),
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     /// Room for the header, then the records.
     frame: Vec<u8>,
     records: u32,
     digest: Digest,
-    /// Of the Message records, as they stand in the segment.
-    pub(crate) message_bytes: u64,
-    pub(crate) message_records: u64,
-    pub(crate) notes: Vec<Note>,
+    /// The Message records.
+    pub(crate) messages: Mark,
+    /// Takes effect when the submission is durable: everything that the owner has is written since the round began, and
+    /// refers to this.
+    pub(crate) checkpointed: Option<(Round, Marks)>,
+    /// Bytes of Message records that died.
+    pub(crate) forgotten: u64,
 }
 
 impl Contents {
@@ -61,13 +54,12 @@ impl Contents {
 
     pub(crate) fn clear(&mut self) {
         self.frame.clear();
-        self.notes.clear();
         (self.records, self.digest) = (0, Digest::default());
-        (self.message_bytes, self.message_records) = (0, 0);
+        (self.messages, self.checkpointed, self.forgotten) = (Mark::default(), None, 0);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.records == 0 && self.notes.is_empty()
+        self.records == 0 && self.checkpointed.is_none()
     }
 
     pub(crate) fn has_records(&self) -> bool {
@@ -112,8 +104,7 @@ impl Contents {
         self.digest.add(&header);
         self.records += 1;
         if kind == Kind::Message {
-            self.message_bytes += record_bytes(length as u32);
-            self.message_records += 1;
+            self.messages.add(Mark { records: 1, bytes: record_bytes(length as u32) });
         }
         Ok(Offset((begin - FRAME_HEADER_BYTES) as u32))
     }
@@ -167,7 +158,7 @@ mod tests {
         let first = contents.push(Kind::State, |to| to.extend_from_slice(b"state")).unwrap();
         let second = contents.push(Kind::Message, |to| to.extend_from_slice(b"message")).unwrap();
         assert_eq!((first.bytes(), second.bytes()), (0, 13));
-        assert_eq!(contents.message_bytes, 15);
+        assert_eq!(contents.messages, Mark { records: 1, bytes: 15 });
         contents.finish(header());
         let read = FrameHeader::decode(contents.frame()).unwrap();
         assert_eq!((read.records, read.frame_bytes()), (2, contents.frame().len() as u64));
@@ -182,7 +173,7 @@ mod tests {
         let mut contents = Contents::default();
         let mut push = |bytes: usize| {
             let pushed = contents.push_within(100, 300, Kind::Message, |to| to.resize(to.len() + bytes, 0));
-            (pushed, contents.frame_bytes(), contents.message_bytes)
+            (pushed, contents.frame_bytes(), contents.messages.bytes)
         };
         assert_eq!(push(101), (Err(PushError::RecordTooLarge), 40, 0));
         assert_eq!(push(100), (Ok(Offset(0)), 152, 108));

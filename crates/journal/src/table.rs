@@ -1,12 +1,19 @@
 //! The segments there are, what is alive in them, and where the log and its replay begin and end.
+//!
+//! What is alive is what owners have marked in a complete round of checkpoints. What was written since a round began counts
+//! as alive until the next one. A damaged checkpoint makes a replay begin at the one before, so two rounds are asked: a
+//! segment is dead when neither of the last two has a mark in it. A failure gives up the round under way, so after it
+//! nothing becomes dead before a whole new round is complete.
+
+mod worth;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::disk::DiskFile;
 use crate::format::{Manifest, SEGMENT_HEADER_BYTES};
+use crate::marks::{Mark, Marks};
 use crate::position::{Position, Round, Stream};
-use crate::submission::{Note, record_bytes};
 
 /// A segment that holds something.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,10 +24,13 @@ pub(crate) struct Segment {
     pub(crate) end_is_known: bool,
     /// The length of its file.
     pub(crate) length: u64,
-    /// Message records that their owners still need, with their headers.
-    pub(crate) live_bytes: u64,
-    /// How many.
-    pub(crate) live_records: u64,
+    /// Message records that count as alive: marked in the last complete round; or, where that began at or before this
+    /// segment, all that were written; or, after a restart, held.
+    pub(crate) live: Mark,
+    /// The round before the last one had marks in it, or nobody knows.
+    pub(crate) was_live: bool,
+    /// Owners were asked to empty it in a round that is complete.
+    pub(crate) was_evacuated: bool,
 }
 
 /// A file that waits to become the next segment.
@@ -51,19 +61,13 @@ pub(crate) struct Table {
     /// Bytes written since the last round began, and how many it took that round to complete.
     pub(crate) written: u64,
     pub(crate) last_round_bytes: u64,
+    /// Bytes of Message records that died since the last round began, as far as owners have said.
+    pub(crate) forgotten: u64,
     /// Somebody wants a round, whatever was written.
     pub(crate) round_is_wanted: bool,
     last_round: Round,
     /// The round of checkpoints that is under way.
     pub(crate) round: Option<RoundUnderWay>,
-    /// The offer of a survey that is not answered by all yet.
-    pub(crate) offer: Option<OfferUnderWay>,
-    /// Something failed since the last complete round began. Owners have forgotten things that the disk still has, so
-    /// what they do not ask for may be needed after a crash.
-    pub(crate) owners_are_ahead: bool,
-    /// Releases that came with or after submissions that failed. Their owners' state on the disk may still count on the
-    /// records until a later checkpoint has replaced it.
-    postponed: Vec<(Position, u32)>,
     /// All owners have said what they hold: from now on dead content is known to be dead.
     pub(crate) restored: bool,
     /// While somebody copies the folder nothing is taken out of it.
@@ -74,22 +78,22 @@ pub(crate) struct Table {
 }
 
 /// A round of checkpoints that is not complete.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RoundUnderWay {
     pub(crate) round: Round,
     pub(crate) start: Position,
     /// Streams that have not finished.
-    pub(crate) waiting: Vec<Stream>,
-    /// Releases that were postponed before it began.
-    postponed: Vec<(Position, u32)>,
+    waiting: Vec<Stream>,
+    /// What those that have finished refer to.
+    marks: Marks,
+    /// The segments that owners were asked to empty.
+    evacuating: Arc<[u32]>,
 }
 
-/// An offer whose live records are not all written again.
-#[derive(Debug)]
-pub(crate) struct OfferUnderWay {
-    pub(crate) number: u64,
-    /// Streams that have not answered.
-    pub(crate) waiting: Vec<Stream>,
+impl Segment {
+    fn is_dead(&self) -> bool {
+        self.live.is_empty() && !self.was_live
+    }
 }
 
 impl Table {
@@ -148,106 +152,93 @@ impl Table {
         }
     }
 
-    /// What came with a submission takes effect: it is durable.
-    pub(crate) fn note(&mut self, stream: Stream, note: Note) {
-        self.changed |= !matches!(note, Note::Release { .. });
-        match note {
-            // What makes it unnecessary may have been in a submission that failed.
-            Note::Release { position, length } if self.owners_are_ahead => {
-                self.postponed.push((position, length));
-            }
-            Note::Release { position, length } => self.release(position, length),
-            Note::Checkpointed(round) => {
-                if let Some(under_way) = self.round.as_mut().filter(|under_way| under_way.round == round) {
-                    under_way.waiting.retain(|waiting| *waiting != stream);
-                }
-            }
-            Note::Surveyed(number) => {
-                if let Some(offer) = self.offer.as_mut().filter(|offer| offer.number == number) {
-                    offer.waiting.retain(|waiting| *waiting != stream);
-                }
-            }
+    /// A stream has finished its part of a round.
+    pub(crate) fn checkpointed(&mut self, stream: Stream, round: Round, marks: &Marks) {
+        if let Some(under_way) = self.round.as_mut().filter(|under_way| under_way.round == round) {
+            under_way.waiting.retain(|waiting| *waiting != stream);
+            under_way.marks.merge(marks);
+            self.changed = true;
         }
+    }
+
+    /// Owners say that about so many bytes have died; every `step` of them is worth a look.
+    pub(crate) fn forgot(&mut self, bytes: u64, step: u64) {
+        let before = self.forgotten;
+        self.forgotten = before.saturating_add(bytes);
+        self.changed |= self.forgotten / step.max(1) > before / step.max(1);
     }
 
     /// A submission with records has failed: the disk does not have what its owner has. Only a whole new checkpoint
     /// makes that good, so one is wanted, and one that is under way counts for nothing.
-    pub(crate) fn failed(&mut self, notes: &[Note]) {
-        for note in notes {
-            match *note {
-                Note::Release { position, length } => self.postponed.push((position, length)),
-                Note::Checkpointed(_) | Note::Surveyed(_) => {}
-            }
-        }
-        self.give_up_round();
-        self.offer = None;
-        (self.owners_are_ahead, self.round_is_wanted, self.changed) = (true, true, true);
+    pub(crate) fn failed(&mut self) {
+        self.round = None;
+        (self.round_is_wanted, self.changed) = (true, true);
     }
 
     /// There is one owner more: a round that does not ask it, if it has anything, would lose that.
     pub(crate) fn owner_came(&mut self) {
-        if self.round.is_some() {
-            self.give_up_round();
+        if self.round.take().is_some() {
             (self.round_is_wanted, self.changed) = (true, true);
         }
     }
 
-    fn give_up_round(&mut self) {
-        if let Some(round) = self.round.take() {
-            self.postponed.extend(round.postponed);
-        }
-    }
-
     /// A round begins where the log ends now.
-    pub(crate) fn begin_round(&mut self, waiting: Vec<Stream>) -> Round {
+    pub(crate) fn begin_round(&mut self, waiting: Vec<Stream>, evacuating: Arc<[u32]>) -> Round {
         // One that was given up has had a number, too: who still answers it must not be taken for answering this one.
         self.last_round = Round(self.last_round.max(self.manifest.round).0 + 1);
-        let round = self.last_round;
-        let postponed = std::mem::take(&mut self.postponed);
-        self.round = Some(RoundUnderWay { round, start: self.told, waiting, postponed });
-        (self.written, self.round_is_wanted) = (0, false);
+        let (round, start, marks) = (self.last_round, self.told, Marks::default());
+        self.round = Some(RoundUnderWay { round, start, waiting, marks, evacuating });
+        (self.written, self.forgotten, self.round_is_wanted) = (0, 0, false);
         round
     }
 
-    /// What the manifest will say when the round that all streams have finished is noted.
-    pub(crate) fn completed_round(&self) -> Option<Manifest> {
+    /// The round that all streams have finished, and what the manifest will say when it is noted.
+    pub(crate) fn completed_round(&self) -> Option<(RoundUnderWay, Manifest)> {
         let round = self.round.as_ref().filter(|round| round.waiting.is_empty())?;
-        Some(Manifest {
+        let manifest = Manifest {
             generation: self.manifest.generation + 1,
             round: round.round,
             start: round.start,
             complete: self.end,
             previous: self.manifest.start,
-        })
+        };
+        Some((round.clone(), manifest))
     }
 
-    /// The manifest is durable.
-    pub(crate) fn noted(&mut self, manifest: Manifest) {
+    /// The manifest is durable: from now on a replay begins where this round did. If a failure has come since the round was
+    /// complete, it counts all the same; another one is wanted.
+    pub(crate) fn noted(&mut self, round: &RoundUnderWay, manifest: Manifest) {
         self.manifest = manifest;
         self.last_round_bytes = self.written;
-        if let Some(round) = self.round.take_if(|round| round.round == manifest.round) {
-            // A failure would have ended the round; so all that owners know was written since.
-            self.owners_are_ahead = false;
-            for (position, length) in round.postponed {
-                self.release(position, length);
-            }
+        for (number, segment) in self.segments.range_mut(..manifest.start.segment()) {
+            segment.was_live = !segment.live.is_empty();
+            segment.live = round.marks.of(*number);
+            segment.was_evacuated |= round.evacuating.binary_search(number).is_ok();
         }
+        self.round.take_if(|under_way| under_way.round == round.round);
     }
 
     /// Message records were added to a segment, or an owner says at a restart that it still has them.
-    pub(crate) fn add_live(&mut self, number: u32, bytes: u64, records: u64) -> bool {
+    pub(crate) fn add_live(&mut self, number: u32, more: Mark) -> bool {
         let Some(segment) = self.segments.get_mut(&number) else { return false };
-        segment.live_bytes += bytes;
-        segment.live_records += records;
+        segment.live.add(more);
         true
     }
 
-    /// An owner no longer needs a Message record. Of a segment that is gone nothing is left to release.
-    fn release(&mut self, position: Position, length: u32) {
-        let Some(segment) = self.segments.get_mut(&position.segment()) else { return };
-        segment.live_bytes = segment.live_bytes.saturating_sub(record_bytes(length));
-        segment.live_records = segment.live_records.saturating_sub(1);
-        self.changed |= segment.live_records == 0;
+    /// What is left of the segment that is written to.
+    pub(crate) fn room(&self) -> u64 {
+        self.segments.get(&self.current).map_or(0, |s| s.length.saturating_sub(u64::from(s.end)))
+    }
+
+    /// A segment that no replay needs, and nobody.
+    pub(crate) fn dead_segment(&self) -> Option<u32> {
+        let mut old = self.segments.range(..self.needed_from());
+        old.find(|(_, segment)| segment.is_dead()).map(|(number, _)| *number)
+    }
+
+    /// The first segment that the replay from the older of two checkpoints reads.
+    fn needed_from(&self) -> u32 {
+        self.manifest.previous.segment().min(self.current)
     }
 
     /// Whether a record may stand at `position`, and end there.

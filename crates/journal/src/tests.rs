@@ -7,6 +7,7 @@ mod damage;
 mod failure;
 mod folder;
 mod histories;
+mod marks;
 mod read;
 mod space;
 mod threads;

@@ -141,11 +141,14 @@ impl Writer {
         let mut at = base;
         for submission in &self.batch {
             let contents = &submission.contents;
-            if contents.message_records > 0 {
-                table.add_live(base.segment(), contents.message_bytes, contents.message_records);
+            if !contents.messages.is_empty() {
+                table.add_live(base.segment(), contents.messages);
             }
-            for note in &contents.notes {
-                table.note(submission.owner.stream, *note);
+            if let Some((round, marks)) = &contents.checkpointed {
+                table.checkpointed(submission.owner.stream, *round, marks);
+            }
+            if contents.forgotten > 0 {
+                table.forgot(contents.forgotten, self.shared.options.checkpoint_bytes);
             }
             if contents.has_records() {
                 let first = Position::new(at.segment(), at.offset() + FRAME_HEADER_BYTES as u32);
@@ -171,7 +174,7 @@ impl Writer {
             self.shared.set_failure(Some(failure));
         }
         for submission in &self.batch {
-            self.shared.table().failed(&submission.contents.notes);
+            self.shared.table().failed();
             if submission.contents.has_records() {
                 self.outcomes.add(submission, Err(failure));
             }

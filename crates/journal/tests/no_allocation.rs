@@ -14,8 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use tidegate_journal::{
-    Answer, Damage, Journal, Kind, Level, Listener, Offer, Options, Outcome, RealDisk, Record, Replay, Round,
-    Stream,
+    Answer, Damage, Journal, Kind, Level, Listener, Options, Outcome, RealDisk, Record, Replay, Round, Stream,
 };
 
 struct Counting;
@@ -61,9 +60,7 @@ impl Listener for Bell {
 
     fn fetched(&self, _answers: &mut Vec<Answer>) {}
 
-    fn checkpoint(&self, _round: Round) {}
-
-    fn survey(&self, _offer: Offer) {}
+    fn checkpoint(&self, _round: Round, _evacuate: Arc<[u32]>) {}
 }
 
 struct Deaf;

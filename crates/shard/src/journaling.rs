@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 
 use tidegate_core::{Input, ReasonCode, Records, Ticket};
 use tidegate_journal as journal;
-use tidegate_journal::{Appender, Failure, Health, Journal, Kind, Offer, Outcome, Round};
+use tidegate_journal::{Appender, Failure, Health, Journal, Kind, Marks, Outcome, Round};
 
 use crate::mailbox::{Mail, Mailbox};
 use crate::shard::Shard;
@@ -22,8 +22,6 @@ pub(crate) enum News {
     Checkpoint(Round),
     /// How the journal is. Only the first shard hears it.
     Health(Health),
-    /// Copies of messages may be written again. This shard has none that stand alone.
-    Survey(u64),
 }
 
 /// The journal's hand of one shard.
@@ -68,12 +66,9 @@ impl journal::Listener for Ear {
 
     fn fetched(&self, _: &mut Vec<journal::Answer>) {}
 
-    fn checkpoint(&self, round: Round) {
+    fn checkpoint(&self, round: Round, _: Arc<[u32]>) {
+        // This shard refers to nothing by position: its images carry all content.
         self.mailbox.send(Mail::Journal(News::Checkpoint(round)));
-    }
-
-    fn survey(&self, offer: Offer) {
-        self.mailbox.send(Mail::Journal(News::Survey(offer.number)));
     }
 
     fn damaged(&self, damage: &journal::Damage) {
@@ -146,7 +141,7 @@ impl Journaling {
         records.clear();
         let ended = self.ended.take();
         if let Some(round) = ended {
-            self.appender.checkpointed(round);
+            self.appender.checkpointed(round, Marks::default());
         }
         let at_once = match (self.submit_open(up_to), self.under_way.back_mut()) {
             (true, _) => None,
@@ -224,11 +219,6 @@ impl Shard {
                 }
             }
             News::Health(health) => self.say_health(health),
-            News::Survey(offer) => {
-                if let Some(journaling) = &mut self.journaling {
-                    journaling.appender.surveyed(offer);
-                }
-            }
         }
     }
 

@@ -22,14 +22,10 @@ impl Steward {
         if !table.restored || table.pins > 0 {
             return Ok(false);
         }
-        let needed_from = table.manifest.previous.segment().min(table.current);
-        let surveyed = self.survey.as_ref().map(|survey| survey.segment);
-        let mut old = table.segments.range(..needed_from);
-        let found = old.find(|(number, segment)| segment.live_records == 0 && Some(**number) != surveyed);
-        let Some((number, segment)) = found.map(|(number, segment)| (*number, *segment)) else {
+        let found = table.dead_segment();
+        let Some((number, segment)) = found.and_then(|number| table.segments.remove_entry(&number)) else {
             return Ok(false);
         };
-        table.segments.remove(&number);
         let kept_max = self.shared.options.spare_segments + self.shared.options.recycled_segments_max;
         let reusable =
             segment.length == u64::from(self.shared.options.segment_bytes) && table.prepared.len() < kept_max;

@@ -115,9 +115,9 @@ fn a_copy_starts_its_replay_where_the_original_does() {
     for image in ["first image", "second image"] {
         world.journal.request_checkpoint();
         world.run();
-        let round = stream.1.rounds.lock().unwrap().pop().unwrap();
+        let (round, _) = stream.1.round().unwrap();
         stream.0.push(Kind::State, image.as_bytes()).unwrap();
-        stream.0.checkpointed(round);
+        stream.0.checkpointed(round, Marks::default());
         stream.0.submit();
         world.run();
     }
@@ -166,9 +166,9 @@ fn while_somebody_copies_nothing_is_freed() {
     for _ in 0..3 {
         world.journal.request_checkpoint();
         world.run();
-        let round = stream.1.rounds.lock().unwrap().pop().unwrap();
+        let (round, _) = stream.1.round().unwrap();
         stream.0.push(Kind::State, b"image").unwrap();
-        stream.0.checkpointed(round);
+        stream.0.checkpointed(round, Marks::default());
         stream.0.submit();
         world.run();
     }

@@ -9,6 +9,7 @@ mod history;
 mod met;
 mod mutation;
 mod owner;
+mod references;
 mod together;
 
 use std::fmt::Write;
@@ -46,6 +47,7 @@ const SOUND: Plan = Plan {
     synced: true,
     flips: false,
     mutations: false,
+    forgetful: false,
 };
 
 const NO_FAULTS: Faults = Faults {
@@ -65,7 +67,8 @@ fn promises_hold_over_power_cuts() {
     let enough = [
         met.committed > 50_000,
         met.checkpoints > 500,
-        met.surveyed > 500,
+        met.evacuated > 500,
+        met.shared > 2000,
         met.torn > 20,
         met.read > 20_000,
         met.freed > 300,
@@ -115,7 +118,7 @@ fn promises_hold_when_everything_fails() {
         ..NO_FAULTS
     };
     let met = all_hold(Plan { faults, ..SOUND }, 70_000);
-    let enough = [met.committed > 20_000, met.failed > 5000, met.checkpoints > 200, met.surveyed > 200];
+    let enough = [met.committed > 20_000, met.failed > 5000, met.checkpoints > 200, met.evacuated > 200];
     assert!(enough.iter().all(|enough| *enough), "{met:?}");
 }
 
@@ -140,6 +143,12 @@ fn a_disk_that_lies_about_syncs_is_found_out() {
 fn a_journal_that_does_not_sync_is_found_out() {
     let found = violations(Plan { synced: false, ..SOUND });
     assert!(found > 30, "{found} of 100: the checker would not notice a missing sync");
+}
+
+#[test]
+fn an_owner_that_forgets_to_mark_is_found_out() {
+    let found = violations(Plan { forgetful: true, ..SOUND });
+    assert!(found > 10, "{found} of 100: the checker would not notice a segment that is freed too early");
 }
 
 #[test]

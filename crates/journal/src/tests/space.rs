@@ -1,43 +1,25 @@
 //! Checkpoints move the start of the replay, and what is no longer needed is freed.
 
-use std::sync::Arc;
-
 use crate::format::segment_name;
 use crate::simulation::{Faults, SimulatedDisk};
 use crate::*;
 
-use super::world::{Ear, World, small_options};
-
-type Owner = (Appender, Arc<Ear>);
+use super::world::{Owner, World, small_options};
 
 /// Every owner answers the round that it was asked for.
 fn checkpoint(world: &mut World, owners: &mut [(&mut Owner, &str)]) {
     world.journal.request_checkpoint();
     world.run();
     for (owner, image) in owners.iter_mut() {
-        let round = owner.1.rounds.lock().unwrap().pop().expect("it was asked for a checkpoint");
+        let (round, _) = owner.1.round().expect("it was asked for a checkpoint");
         owner.0.push(Kind::State, image.as_bytes()).unwrap();
-        owner.0.checkpointed(round);
+        owner.0.checkpointed(round, Marks::default());
         owner.0.submit();
     }
     world.run();
     for (owner, _) in owners.iter_mut() {
         owner.1.outcomes();
     }
-}
-
-/// Some segments of State records.
-fn fill(world: &mut World, owner: &mut Owner) {
-    for number in 0..12 {
-        world.append(owner, &format!("{number:0>1000}"));
-    }
-}
-
-fn message(world: &mut World, owner: &mut Owner, bytes: &[u8]) -> Position {
-    owner.0.push(Kind::Message, bytes).unwrap();
-    owner.0.submit().unwrap();
-    world.write();
-    owner.1.position()
 }
 
 #[test]
@@ -60,10 +42,10 @@ fn a_round_that_one_owner_has_not_finished_counts_for_nothing() {
     world.append(&mut one, "before");
     world.journal.request_checkpoint();
     world.run();
-    let round = one.1.rounds.lock().unwrap().pop().unwrap();
-    assert_eq!(*two.1.rounds.lock().unwrap(), [round]);
+    let (round, _) = one.1.round().unwrap();
+    assert_eq!(two.1.round().unwrap().0, round);
     one.0.push(Kind::State, b"image").unwrap();
-    one.0.checkpointed(round);
+    one.0.checkpointed(round, Marks::default());
     one.0.submit();
     world.run();
     let world = world.after_power_cut();
@@ -78,15 +60,15 @@ fn a_round_begins_anew_when_an_owner_comes() {
     world.append(&mut one, "before");
     world.journal.request_checkpoint();
     world.run();
-    let given_up = one.1.rounds.lock().unwrap().pop().unwrap();
+    let (given_up, _) = one.1.round().unwrap();
     let two = world.stream(2);
     one.0.push(Kind::State, b"image").unwrap();
-    one.0.checkpointed(given_up);
+    one.0.checkpointed(given_up, Marks::default());
     one.0.submit();
     world.run();
-    let round = one.1.rounds.lock().unwrap().pop().unwrap();
+    let (round, _) = one.1.round().unwrap();
     assert!(round > given_up);
-    assert_eq!(*two.1.rounds.lock().unwrap(), [round]);
+    assert_eq!(two.1.round().unwrap().0, round);
     assert_eq!(world.journal.usage().replay_start, Position::ZERO);
 }
 
@@ -99,7 +81,7 @@ fn a_checkpoint_is_asked_for_when_enough_was_written() {
     world.append(&mut owner, "a little");
     world.run();
     assert!(owner.1.rounds.lock().unwrap().is_empty());
-    fill(&mut world, &mut owner);
+    world.fill(&mut owner);
     world.run();
     assert_eq!(owner.1.rounds.lock().unwrap().len(), 1);
 }
@@ -109,15 +91,15 @@ fn segments_without_life_are_used_again_after_two_checkpoints() {
     let mut world = World::new();
     let mut owner = world.stream(1);
     world.journal.restored();
-    fill(&mut world, &mut owner);
+    world.fill(&mut owner);
     checkpoint(&mut world, &mut [(&mut owner, "first")]);
     assert!(world.disk.content(&segment_name(1)).is_some(), "the checkpoint before may still be needed");
-    fill(&mut world, &mut owner);
+    world.fill(&mut owner);
     checkpoint(&mut world, &mut [(&mut owner, "second")]);
     assert!(world.disk.content(&segment_name(1)).is_none());
     let usage = world.journal.usage();
     assert!(usage.spare_segments > 1, "{usage:?}");
-    fill(&mut world, &mut owner);
+    world.fill(&mut owner);
     let world = world.after_power_cut();
     assert_eq!(world.heard.texts()[0], "second");
     assert_eq!(world.heard.records.len(), 13);
@@ -127,82 +109,10 @@ fn segments_without_life_are_used_again_after_two_checkpoints() {
 fn nothing_is_freed_before_owners_have_said_what_they_hold() {
     let mut world = World::new();
     let mut owner = world.stream(1);
-    fill(&mut world, &mut owner);
+    world.fill(&mut owner);
     world.journal.request_checkpoint();
     world.run();
     assert!(owner.1.rounds.lock().unwrap().is_empty());
-}
-
-#[test]
-fn a_segment_with_a_living_message_stays_until_it_is_released() {
-    let mut world = World::new();
-    let mut owner = world.stream(1);
-    world.journal.restored();
-    let position = message(&mut world, &mut owner, b"alive");
-    for image in ["first", "second", "third"] {
-        fill(&mut world, &mut owner);
-        checkpoint(&mut world, &mut [(&mut owner, image)]);
-    }
-    assert!(world.disk.content(&segment_name(position.segment())).is_some());
-    owner.0.release(position, 5);
-    owner.0.push(Kind::State, b"done with it").unwrap();
-    owner.0.submit();
-    assert_eq!(world.journal.usage().live_bytes, 13, "not before the submission is durable");
-    world.run();
-    assert_eq!(world.journal.usage().live_bytes, 0);
-    assert!(world.disk.content(&segment_name(position.segment())).is_none());
-}
-
-#[test]
-fn what_is_held_after_a_restart_stays() {
-    let mut world = World::new();
-    let mut owner = world.stream(1);
-    let (kept, lost) = (message(&mut world, &mut owner, b"kept"), message(&mut world, &mut owner, b"lost"));
-    fill(&mut world, &mut owner);
-    let mut world = world.after_power_cut();
-    assert!(world.journal.hold(kept, 4));
-    assert!(!world.journal.hold(Position::new(99, 64), 4), "there is no such segment");
-    world.journal.restored();
-    let mut owner = world.stream(1);
-    for image in ["first", "second", "third"] {
-        fill(&mut world, &mut owner);
-        checkpoint(&mut world, &mut [(&mut owner, image)]);
-    }
-    assert_eq!(kept.segment(), lost.segment());
-    assert!(world.disk.content(&segment_name(kept.segment())).is_some());
-    assert_eq!(world.journal.usage().live_bytes, 12);
-}
-
-#[test]
-fn few_survivors_are_offered_and_their_segment_is_freed() {
-    let options = Options { survey_slack_bytes: 1000, ..small_options() };
-    let mut world = World::on(SimulatedDisk::new(1), options);
-    let (mut owner, other) = (world.stream(1), world.stream(2));
-    world.journal.restored();
-    let old = message(&mut world, &mut owner, b"survivor");
-    let mut other = other;
-    for image in ["first", "second"] {
-        fill(&mut world, &mut owner);
-        checkpoint(&mut world, &mut [(&mut owner, image), (&mut other, image)]);
-    }
-    let offer = owner.1.offers.lock().unwrap().pop().expect("little lives in that segment");
-    assert_eq!(offer.records[..], [(old, b"survivor".to_vec())]);
-    assert_eq!(other.1.offers.lock().unwrap().pop().unwrap().number, offer.number);
-    other.0.surveyed(offer.number);
-    other.0.submit();
-    let offset = owner.0.push(Kind::Message, b"survivor").unwrap();
-    owner.0.surveyed(offer.number);
-    owner.0.submit();
-    assert!(world.disk.content(&segment_name(old.segment())).is_some());
-    world.run();
-    let new = owner.1.outcomes()[0].result.unwrap().plus(offset);
-    assert!(world.disk.content(&segment_name(old.segment())).is_none());
-    assert!(owner.0.fetch(new, 8, 1) && owner.0.fetch(old, 8, 2));
-    owner.0.submit();
-    world.run();
-    let answers = std::mem::take(&mut *owner.1.answers.lock().unwrap());
-    assert!(answers.iter().any(|answer| answer.tag == 1 && answer.result == Ok(b"survivor".to_vec())));
-    assert!(answers.iter().any(|answer| answer.tag == 2 && answer.result == Err(Unreadable::Gone)));
 }
 
 #[test]
@@ -234,7 +144,7 @@ fn without_a_manifest_everything_that_hangs_together_is_told() {
     let mut owner = world.stream(1);
     world.journal.restored();
     for image in ["first", "second", "third"] {
-        fill(&mut world, &mut owner);
+        world.fill(&mut owner);
         checkpoint(&mut world, &mut [(&mut owner, image)]);
     }
     world.append(&mut owner, "last");
@@ -254,7 +164,7 @@ fn a_log_that_is_shorter_than_its_manifest_knows_is_damaged() {
     let mut world = World::new();
     let mut owner = world.stream(1);
     world.journal.restored();
-    fill(&mut world, &mut owner);
+    world.fill(&mut owner);
     checkpoint(&mut world, &mut [(&mut owner, "image")]);
     for name in world.segments().into_iter().skip(1) {
         world.disk.lose(&name);
@@ -266,44 +176,6 @@ fn a_log_that_is_shorter_than_its_manifest_knows_is_damaged() {
 }
 
 #[test]
-fn releases_of_a_failed_submission_wait_for_a_checkpoint() {
-    let mut world = World::new();
-    let mut owner = world.stream(1);
-    world.journal.restored();
-    let position = message(&mut world, &mut owner, b"alive");
-    world.disk.set_faults(Faults { sync_fails: 1000, ..Default::default() });
-    owner.0.push(Kind::State, b"done with it").unwrap();
-    owner.0.release(position, 5);
-    owner.0.submit();
-    world.write();
-    assert!(owner.1.outcomes()[0].result.is_err());
-    world.disk.set_faults(Default::default());
-    world.now_ms += 1000;
-    world.append(&mut owner, "works again");
-    world.run();
-    assert_eq!(world.journal.usage().live_bytes, 13, "a crash now would bring the message back");
-    let round = owner.1.rounds.lock().unwrap().pop().expect("a failure asks for a checkpoint by itself");
-    owner.0.push(Kind::State, b"image without it").unwrap();
-    owner.0.checkpointed(round);
-    owner.0.submit();
-    world.run();
-    assert_eq!(world.journal.usage().live_bytes, 0);
-}
-
-#[test]
-fn a_release_behind_a_failure_waits_for_a_checkpoint_too() {
-    let mut world = World::new();
-    let mut owner = world.stream(1);
-    world.journal.restored();
-    let position = message(&mut world, &mut owner, b"alive");
-    fail(&mut world, &mut owner, b"done with it");
-    owner.0.release(position, 5);
-    owner.0.submit();
-    world.write();
-    assert_eq!(world.journal.usage().live_bytes, 13, "what made it unnecessary is not on the disk");
-}
-
-#[test]
 fn a_round_in_which_something_failed_is_never_complete() {
     let mut world = World::new();
     let mut owner = world.stream(1);
@@ -311,15 +183,15 @@ fn a_round_in_which_something_failed_is_never_complete() {
     world.append(&mut owner, "before");
     world.journal.request_checkpoint();
     world.run();
-    let round = owner.1.rounds.lock().unwrap().pop().unwrap();
+    let (round, _) = owner.1.round().unwrap();
     fail(&mut world, &mut owner, b"image");
     owner.0.push(Kind::State, b"the rest of the images").unwrap();
-    owner.0.checkpointed(round);
+    owner.0.checkpointed(round, Marks::default());
     owner.0.submit();
     world.run();
     assert!(owner.1.outcomes()[0].result.is_ok());
     assert_eq!(world.journal.usage().replay_start, Position::ZERO);
-    assert!(owner.1.rounds.lock().unwrap()[0] > round, "another one is asked for");
+    assert!(owner.1.round().unwrap().0 > round, "another one is asked for");
 }
 
 /// Submits something that the disk refuses; afterwards the disk works again.
@@ -338,7 +210,7 @@ fn a_full_disk_asks_for_checkpoints_which_make_space() {
     let mut world = World::new();
     let mut owner = world.stream(1);
     world.journal.restored();
-    fill(&mut world, &mut owner);
+    world.fill(&mut owner);
     world.run();
     let used: u64 =
         world.disk.names().iter().map(|name| world.disk.content(name).unwrap().len() as u64).sum();
@@ -346,9 +218,9 @@ fn a_full_disk_asks_for_checkpoints_which_make_space() {
     let mut asked = 0;
     for number in 0..100 {
         owner.0.push(Kind::State, format!("{number:0>300}").as_bytes()).unwrap();
-        if let Some(round) = owner.1.rounds.lock().unwrap().pop() {
+        if let Some((round, _)) = owner.1.round() {
             owner.0.push(Kind::State, b"image").unwrap();
-            owner.0.checkpointed(round);
+            owner.0.checkpointed(round, Marks::default());
             asked += 1;
         }
         owner.0.submit();

@@ -31,9 +31,7 @@ impl Listener for Counter {
 
     fn fetched(&self, _answers: &mut Vec<Answer>) {}
 
-    fn checkpoint(&self, _round: Round) {}
-
-    fn survey(&self, _offer: Offer) {}
+    fn checkpoint(&self, _round: Round, _evacuate: Arc<[u32]>) {}
 }
 
 #[test]

@@ -16,8 +16,8 @@ pub(super) fn small_options() -> Options {
 pub(super) struct Ear {
     pub(super) outcomes: Mutex<Vec<Outcome>>,
     pub(super) answers: Mutex<Vec<Answer>>,
-    pub(super) rounds: Mutex<Vec<Round>>,
-    pub(super) offers: Mutex<Vec<Offer>>,
+    /// Each with the segments that should be emptied.
+    pub(super) rounds: Mutex<Vec<(Round, Arc<[u32]>)>>,
     pub(super) healths: Mutex<Vec<Health>>,
     pub(super) damages: Mutex<Vec<Damage>>,
     /// Who is woken when it has heard something.
@@ -27,6 +27,11 @@ pub(super) struct Ear {
 impl Ear {
     pub(super) fn outcomes(&self) -> Vec<Outcome> {
         std::mem::take(&mut self.outcomes.lock().unwrap())
+    }
+
+    /// The round that was asked for last, and what should be emptied in it. It is asked for once.
+    pub(super) fn round(&self) -> Option<(Round, Arc<[u32]>)> {
+        self.rounds.lock().unwrap().drain(..).next_back()
     }
 
     /// From now on the calling thread is woken.
@@ -59,13 +64,8 @@ impl Listener for Ear {
         self.wake();
     }
 
-    fn checkpoint(&self, round: Round) {
-        self.rounds.lock().unwrap().push(round);
-        self.wake();
-    }
-
-    fn survey(&self, offer: Offer) {
-        self.offers.lock().unwrap().push(offer);
+    fn checkpoint(&self, round: Round, evacuate: Arc<[u32]>) {
+        self.rounds.lock().unwrap().push((round, evacuate));
         self.wake();
     }
 
@@ -106,6 +106,9 @@ impl Replay for Heard {
         self.damages.push(damage.clone());
     }
 }
+
+/// Who writes, and hears what becomes of it.
+pub(super) type Owner = (Appender, Arc<Ear>);
 
 /// One life of a journal.
 pub(super) struct World {
@@ -151,17 +154,32 @@ impl World {
         self.again()
     }
 
-    pub(super) fn stream(&self, number: u16) -> (Appender, Arc<Ear>) {
+    pub(super) fn stream(&self, number: u16) -> Owner {
         let ear = Arc::new(Ear::default());
         (self.journal.appender(Stream(number), Arc::clone(&ear) as Arc<dyn Listener>), ear)
     }
 
     /// Submits one State record and says where it is.
-    pub(super) fn append(&mut self, stream: &mut (Appender, Arc<Ear>), text: &str) -> Position {
+    pub(super) fn append(&mut self, stream: &mut Owner, text: &str) -> Position {
         stream.0.push(Kind::State, text.as_bytes()).unwrap();
         stream.0.submit().unwrap();
         self.write();
         stream.1.position()
+    }
+
+    /// Submits one Message record and says where it is.
+    pub(super) fn message(&mut self, owner: &mut Owner, bytes: &[u8]) -> Position {
+        owner.0.push(Kind::Message, bytes).unwrap();
+        owner.0.submit().unwrap();
+        self.write();
+        owner.1.position()
+    }
+
+    /// Some segments of State records.
+    pub(super) fn fill(&mut self, owner: &mut Owner) {
+        for number in 0..12 {
+            self.append(owner, &format!("{number:0>1000}"));
+        }
     }
 
     /// Writes all batches that are waiting.

@@ -8,7 +8,7 @@ use crate::*;
 
 use super::checker::{Fate, Submitted, Violation, violation};
 use super::history::History;
-use super::owner::{MESSAGE_BYTES_MIN, Owned, Saying};
+use super::owner::{MESSAGE_BYTES_MIN, Owned, Place, Saying};
 
 /// One owner during one life.
 pub(super) struct Owner {
@@ -18,8 +18,10 @@ pub(super) struct Owner {
     pub(super) owned: Owned,
     /// Messages that were pushed and are not answered: their position is not known.
     pub(super) unanswered: BTreeMap<u64, Unanswered>,
-    /// The checkpoint that it is writing, and what is still to be written for it.
-    pub(super) checkpoint: Option<(Round, Vec<Saying>)>,
+    /// The checkpoint that it is writing.
+    pub(super) checkpoint: Option<Checkpoint>,
+    /// What it has referred to by position since that was asked for.
+    pub(super) marks: Marks,
     /// What was pushed and not submitted.
     pub(super) open: Vec<Saying>,
     pub(super) open_records: Vec<Vec<u8>>,
@@ -33,6 +35,15 @@ pub(super) struct Unanswered {
     pub(super) length: u32,
 }
 
+/// A checkpoint that an owner is writing.
+pub(super) struct Checkpoint {
+    round: Round,
+    /// The segments that should be emptied.
+    evacuate: Arc<[u32]>,
+    /// What is still to be written.
+    left: Vec<Saying>,
+}
+
 impl Owner {
     pub(super) fn new(stream: u16, appender: Appender, ear: Arc<Ear>, owned: Owned) -> Self {
         Self {
@@ -42,6 +53,7 @@ impl Owner {
             owned,
             unanswered: BTreeMap::new(),
             checkpoint: None,
+            marks: Marks::default(),
             open: Vec::new(),
             open_records: Vec::new(),
             open_offsets: Vec::new(),
@@ -53,7 +65,7 @@ impl History {
     pub(super) fn do_something(&mut self, owner: &mut Owner) {
         for _ in 0..=self.random.below(4) {
             let key = self.random.below(8) as u8;
-            let saying = match self.random.below(10) {
+            let saying = match self.random.below(11) {
                 0..2 => Saying::Set { key, value: self.random.below(100) },
                 2..4 if owner.owned.counters.contains_key(&key) => Saying::Add { key, more: 1 },
                 4 => Saying::Delete { key },
@@ -63,9 +75,14 @@ impl History {
                     let length = MESSAGE_BYTES_MIN + self.random.below(most) as u32;
                     Saying::Message { id: self.next_number, length }
                 }
+                8 => {
+                    let Some((_, place)) = self.any_message(owner) else { continue };
+                    self.met.shared += 1;
+                    Saying::MessageAt { id: self.next_number, place }
+                }
                 _ => {
                     let Some((id, place)) = self.any_message(owner) else { continue };
-                    owner.appender.release(place.0, place.1);
+                    owner.appender.forgot(u64::from(place.length));
                     Saying::Done { id }
                 }
             };
@@ -74,7 +91,7 @@ impl History {
     }
 
     /// A message that is committed and stays where it is.
-    pub(super) fn any_message(&mut self, owner: &Owner) -> Option<(u64, (Position, u32))> {
+    pub(super) fn any_message(&mut self, owner: &Owner) -> Option<(u64, Place)> {
         let settled = owner.owned.messages.iter().filter(|(id, _)| !owner.unanswered.contains_key(*id));
         let settled: Vec<_> = settled.collect();
         let (id, place) = settled.get(self.random.below(settled.len() as u64) as usize)?;
@@ -88,6 +105,10 @@ impl History {
         match saying {
             // Where it stands is known when it is committed.
             Saying::Message { .. } => {}
+            Saying::MessageAt { place, .. } if !self.forgets_to_mark() => {
+                owner.marks.mark(place.position, place.length);
+                owner.owned.apply(&saying, Position::ZERO);
+            }
             _ => owner.owned.apply(&saying, Position::ZERO),
         }
         owner.open.push(saying);
@@ -110,23 +131,21 @@ impl History {
     /// Owners act on what they are told.
     pub(super) fn hear(&mut self, owners: &mut [Owner]) -> Result<(), Violation> {
         for owner in owners {
-            // What was told before a round or an offer must be acted on before it; so these are taken out first.
-            let round = owner.ear.rounds.lock().unwrap().drain(..).next_back();
-            let offers = std::mem::take(&mut *owner.ear.offers.lock().unwrap());
+            // What was told before a round must be acted on before it; so that is taken out first.
+            let round = owner.ear.round();
             for outcome in owner.ear.outcomes() {
                 self.answered(owner, outcome)?;
             }
-            if let Some(round) = round {
-                owner.checkpoint = Some((round, images(owner)));
+            if let Some((round, evacuate)) = round {
+                owner.marks = Marks::default();
+                self.references.hear(round, owner.stream, self.next_number);
+                owner.checkpoint = Some(Checkpoint { round, evacuate, left: images(owner) });
             }
             let damages = std::mem::take(&mut *owner.ear.damages.lock().unwrap());
             if !damages.is_empty() && !self.plan.flips {
                 return violation(format!("damage out of nothing while it ran: {damages:?}"));
             }
             self.damage_was_told |= !damages.is_empty();
-            for offer in offers {
-                self.answer(owner, &offer)?;
-            }
             self.checkpoint_on(owner);
         }
         Ok(())
@@ -147,9 +166,11 @@ impl History {
                 if let Some(truth) = &mut self.truth {
                     apply_all(truth, submitted, position);
                 }
+                self.references.add(submitted);
                 owner.unanswered.retain(|id, message| {
                     if message.ticket == outcome.ticket {
-                        owner.owned.messages.insert(*id, (position.plus(message.offset), message.length));
+                        let (position, length) = (position.plus(message.offset), message.length);
+                        owner.owned.messages.insert(*id, Place { content: *id, position, length });
                     }
                     message.ticket != outcome.ticket
                 });
@@ -171,61 +192,56 @@ impl History {
         Ok(())
     }
 
-    /// Pushes again what it still has of an offer.
-    pub(super) fn answer(&mut self, owner: &mut Owner, offer: &Offer) -> Result<(), Violation> {
-        for (position, bytes) in offer.records.iter() {
-            let Some(saying @ Saying::Message { id, length }) = Saying::decode(bytes) else {
-                return violation(format!("an offer of something else at {position}"));
-            };
-            if owner.owned.messages.get(&id) == Some(&(*position, length)) {
-                self.say(owner, saying);
-            }
-        }
-        owner.appender.surveyed(offer.number);
-        self.met.surveyed += 1;
-        self.submit(owner);
-        Ok(())
-    }
-
     /// Writes a piece of the checkpoint that it owes.
     pub(super) fn checkpoint_on(&mut self, owner: &mut Owner) {
-        let Some((round, mut left)) = owner.checkpoint.take() else { return };
+        let Some(mut checkpoint) = owner.checkpoint.take() else { return };
         for _ in 0..=self.random.below(6) {
-            let Some(image) = left.pop() else { break };
+            let Some(image) = checkpoint.left.pop() else { break };
             // It may have changed or died since the list was made.
             let current = match image {
                 Saying::Set { key, .. } => {
                     owner.owned.counters.get(&key).map(|value| Saying::Set { key, value: *value })
                 }
                 Saying::MessageAt { id, .. } if owner.unanswered.contains_key(&id) => None,
-                Saying::MessageAt { id, .. } => owner
-                    .owned
-                    .messages
-                    .get(&id)
-                    .map(|(position, length)| Saying::MessageAt { id, position: *position, length: *length }),
+                Saying::MessageAt { id, .. } => {
+                    owner.owned.messages.get(&id).map(|place| self.image(id, *place, &checkpoint.evacuate))
+                }
                 _ => None,
             };
             if let Some(image) = current {
                 self.say(owner, image);
             }
         }
-        if left.is_empty() {
-            owner.appender.checkpointed(round);
+        if checkpoint.left.is_empty() {
+            let marks = std::mem::take(&mut owner.marks);
+            owner.appender.checkpointed(checkpoint.round, marks);
         } else {
-            owner.checkpoint = Some((round, left));
+            owner.checkpoint = Some(checkpoint);
         }
         self.submit(owner);
+    }
+
+    /// What a message is written as in a checkpoint: where it stands, or once more if that place should be empty.
+    fn image(&mut self, id: u64, place: Place, evacuate: &[u32]) -> Saying {
+        // Some cannot be read just then, and stay.
+        if evacuate.contains(&place.position.segment()) && self.random.chance(950) {
+            self.met.evacuated += 1;
+            return Saying::Message { id, length: place.length };
+        }
+        Saying::MessageAt { id, place }
+    }
+
+    /// An owner that is not written well.
+    fn forgets_to_mark(&mut self) -> bool {
+        self.plan.forgetful && self.random.chance(900)
     }
 }
 
 /// Everything that an owner has, to be written as images. What is on its way is replayed itself.
 pub(super) fn images(owner: &Owner) -> Vec<Saying> {
     let counters = owner.owned.counters.iter().map(|(key, value)| Saying::Set { key: *key, value: *value });
-    let messages = owner.owned.messages.iter().map(|(id, (position, length))| Saying::MessageAt {
-        id: *id,
-        position: *position,
-        length: *length,
-    });
+    let messages =
+        owner.owned.messages.iter().map(|(id, place)| Saying::MessageAt { id: *id, place: *place });
     counters.chain(messages).collect()
 }
 

@@ -11,6 +11,7 @@ use super::acting::{Owner, apply_all};
 use super::checker::{Fate, Submitted, Violation, compare, violation};
 use super::met::Met;
 use super::owner::{Owned, Saying};
+use super::references::References;
 
 /// What a history may contain.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Plan {
     pub(super) flips: bool,
     /// Files are cut, lost, overwritten and invented between lives.
     pub(super) mutations: bool,
+    /// Owners do not mark all that they refer to.
+    pub(super) forgetful: bool,
 }
 
 const STREAMS: u16 = 3;
@@ -36,6 +39,8 @@ pub(super) struct History {
     pub(super) log: Vec<Submitted>,
     /// What owners have on the disk, from the beginning of time; only kept while nothing has failed.
     pub(super) truth: Option<BTreeMap<u16, Owned>>,
+    /// What the disk must have for that.
+    pub(super) references: References,
     pub(super) next_number: u64,
     pub(super) now_ms: u64,
     /// Owners have heard of damage while the journal ran.
@@ -51,6 +56,7 @@ impl History {
             disk: SimulatedDisk::new(seed ^ 0xd15c),
             log: Vec::new(),
             truth: Some((0..STREAMS).map(|stream| (stream, Owned::default())).collect()),
+            references: References::default(),
             next_number: 1,
             now_ms: 0,
             damage_was_told: false,
@@ -75,8 +81,8 @@ impl History {
             segment_bytes: 4096,
             batch_bytes_max: 1500,
             checkpoint_bytes: 6000,
-            survey_slack_bytes: 4096,
-            survey_offer_bytes: 1000,
+            evacuation_slack_bytes: 2048,
+            evacuation_bytes_max: 0,
             recycled_segments_max: 2,
             ..Options::default()
         }
@@ -110,6 +116,9 @@ impl History {
         if flipped && noticed || mutated {
             return Ok(false);
         }
+        self.references.complete(journal.usage().round);
+        self.references.come_to(&owned);
+        self.check_references()?;
         let mut owners = self.owners(&journal, owned)?;
         self.check_messages(&mut driver, &mut owners)?;
         journal.restored();
@@ -122,7 +131,7 @@ impl History {
             if self.disk.is_dead() {
                 break;
             }
-            self.step(&journal, &mut driver, &mut owners);
+            self.step(&journal, &mut driver, &mut owners)?;
             self.hear(&mut owners)?;
         }
         self.disk.live_on();
@@ -130,6 +139,7 @@ impl History {
             self.disk.set_faults(Faults { lies: self.plan.faults.lies, ..Faults::default() });
             self.check_messages(&mut driver, &mut owners)?;
         }
+        self.check_references()?;
         let usage = journal.usage();
         self.met.checkpoints += u64::from(usage.replay_start != started.replay_start);
         let inodes = (usage.segments + usage.spare_segments) as u64;
@@ -164,6 +174,9 @@ impl History {
             {
                 apply_all(truth, submitted, position);
             }
+            if let (Fate::Pending | Fate::Failed, Some(_)) = (submitted.fate, position) {
+                self.references.add(submitted);
+            }
             submitted.fate = match (submitted.fate, position) {
                 (Fate::Acknowledged(position), _) | (_, Some(position)) => Fate::Acknowledged(position),
                 _ => Fate::Failed,
@@ -182,9 +195,12 @@ impl History {
     fn owners(&self, journal: &Journal, owned: BTreeMap<u16, Owned>) -> Result<Vec<Owner>, Violation> {
         let mut owners = Vec::new();
         for (stream, owned) in owned {
-            for (id, (position, length)) in &owned.messages {
-                if !journal.hold(*position, *length) && !self.damage_was_told {
-                    return violation(format!("message {id} of {stream} at {position} is gone"));
+            let mut lookup = journal.lookup();
+            for (id, place) in &owned.messages {
+                let is_there = journal.hold(place.position, place.length);
+                let is_right = lookup.read(place.position, place.length).is_ok_and(|bytes| place.is(&bytes));
+                if !(is_there && is_right || self.damage_was_told || self.plan.flips) {
+                    return violation(format!("message {id} of {stream} at {place:?} is gone"));
                 }
             }
             let ear = Arc::new(Ear::default());
@@ -199,8 +215,8 @@ impl History {
         for owner in owners {
             let settled = owner.owned.messages.iter().filter(|(id, _)| !owner.unanswered.contains_key(*id));
             let mut expected = 0;
-            for (id, (position, length)) in settled {
-                assert!(owner.appender.fetch(*position, *length, *id));
+            for (id, place) in settled {
+                assert!(owner.appender.fetch(place.position, place.length, *id));
                 expected += 1;
             }
             owner.appender.submit();
@@ -210,10 +226,8 @@ impl History {
                 return violation(format!("{} answers to {expected} requests", answers.len()));
             }
             for answer in answers {
-                let length = owner.owned.messages[&answer.tag].1;
-                let right = answer.result.as_ref().is_ok_and(|bytes| {
-                    Saying::decode(bytes) == Some(Saying::Message { id: answer.tag, length })
-                });
+                let place = owner.owned.messages[&answer.tag];
+                let right = answer.result.as_ref().is_ok_and(|bytes| place.is(bytes));
                 self.met.read += u64::from(right);
                 if !right && !self.plan.flips {
                     return violation(format!("message {} of {}: {answer:?}", answer.tag, owner.stream));
@@ -229,7 +243,13 @@ impl History {
         Ok(())
     }
 
-    fn step(&mut self, journal: &Journal, driver: &mut Driver, owners: &mut [Owner]) {
+    fn step(
+        &mut self,
+        journal: &Journal,
+        driver: &mut Driver,
+        owners: &mut [Owner],
+    ) -> Result<(), Violation> {
+        let before = journal.usage();
         let chosen = self.random.below(u64::from(STREAMS)) as usize;
         match self.random.below(100) {
             0..40 => {
@@ -246,6 +266,16 @@ impl History {
             87..90 => driver.run(self.now_ms),
             _ => self.now_ms += self.random.below(300),
         }
+        let after = journal.usage();
+        if self.references.complete(after.round) || after.segments < before.segments {
+            self.check_references()?;
+        }
+        Ok(())
+    }
+
+    /// Everything that either of two checkpoints refers to is there.
+    fn check_references(&self) -> Result<(), Violation> {
+        if self.plan.flips { Ok(()) } else { self.references.are_there(&self.disk) }
     }
 
     /// The life ends: in order, by a kill, or by a power cut.

@@ -18,8 +18,9 @@ pub(super) enum Saying {
     Delete { key: u8 },
     /// A message: the record itself.
     Message { id: u64, length: u32 },
-    /// A message that stands elsewhere in the log; an image.
-    MessageAt { id: u64, position: Position, length: u32 },
+    /// This message is what stands elsewhere in the log, where it was written as `content`. An image, or a reference of
+    /// one more to what is there.
+    MessageAt { id: u64, place: Place },
     /// The message is no longer needed.
     Done { id: u64 },
 }
@@ -30,16 +31,18 @@ impl Saying {
     }
 
     pub(super) fn encode(&self, number: u64) -> Vec<u8> {
-        let (code, a, b, c) = match *self {
-            Self::Set { key, value } => (b's', u64::from(key), value, 0),
-            Self::Add { key, more } => (b'a', u64::from(key), more, 0),
-            Self::Delete { key } => (b'd', u64::from(key), 0, 0),
-            Self::Message { id, length } => (b'm', id, u64::from(length), 0),
-            Self::MessageAt { id, position, length } => (b'p', id, position.to_u64(), u64::from(length)),
-            Self::Done { id } => (b'r', id, 0, 0),
+        let (code, a, b, c, d) = match *self {
+            Self::Set { key, value } => (b's', u64::from(key), value, 0, 0),
+            Self::Add { key, more } => (b'a', u64::from(key), more, 0, 0),
+            Self::Delete { key } => (b'd', u64::from(key), 0, 0, 0),
+            Self::Message { id, length } => (b'm', id, u64::from(length), 0, 0),
+            Self::MessageAt { id, place: Place { content, position, length } } => {
+                (b'p', id, content, position.to_u64(), u64::from(length))
+            }
+            Self::Done { id } => (b'r', id, 0, 0, 0),
         };
         let mut bytes = vec![code];
-        for word in [number, a, b, c] {
+        for word in [number, a, b, c, d] {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
         if let Self::Message { id, length } = *self {
@@ -48,15 +51,23 @@ impl Saying {
         bytes
     }
 
+    /// The number that a record was encoded with.
+    pub(super) fn number(bytes: &[u8]) -> Option<u64> {
+        Some(u64::from_le_bytes(bytes.get(1..9)?.try_into().ok()?))
+    }
+
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let word = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-        let (a, b, c) = (word(9)?, word(17)?, word(25)?);
+        let (a, b, c, d) = (word(9)?, word(17)?, word(25)?, word(33)?);
         Some(match *bytes.first()? {
             b's' => Self::Set { key: a as u8, value: b },
             b'a' => Self::Add { key: a as u8, more: b },
             b'd' => Self::Delete { key: a as u8 },
             b'm' => Self::Message { id: a, length: b as u32 },
-            b'p' => Self::MessageAt { id: a, position: Position::from_u64(b), length: c as u32 },
+            b'p' => {
+                let place = Place { content: b, position: Position::from_u64(c), length: d as u32 };
+                Self::MessageAt { id: a, place }
+            }
             b'r' => Self::Done { id: a },
             _ => return None,
         })
@@ -64,14 +75,30 @@ impl Saying {
 }
 
 /// The shortest message: what `encode` writes before the filling.
-pub(super) const MESSAGE_BYTES_MIN: u32 = 33;
+pub(super) const MESSAGE_BYTES_MIN: u32 = 41;
 
 /// What an owner knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Owned {
     pub(super) counters: BTreeMap<u8, u64>,
-    /// Where each message stands, and its length.
-    pub(super) messages: BTreeMap<u64, (Position, u32)>,
+    /// Where each message stands. Several may be the same record.
+    pub(super) messages: BTreeMap<u64, Place>,
+}
+
+/// A Message record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// What it says that it is.
+    pub(super) content: u64,
+    pub(super) position: Position,
+    pub(super) length: u32,
+}
+
+impl Place {
+    /// Whether these are the bytes of that record.
+    pub(super) fn is(&self, bytes: &[u8]) -> bool {
+        Saying::decode(bytes) == Some(Saying::Message { id: self.content, length: self.length })
+    }
 }
 
 impl Owned {
@@ -90,10 +117,10 @@ impl Owned {
                 self.counters.remove(&key);
             }
             Saying::Message { id, length } => {
-                self.messages.insert(id, (position, length));
+                self.messages.insert(id, Place { content: id, position, length });
             }
-            Saying::MessageAt { id, position, length } => {
-                self.messages.insert(id, (position, length));
+            Saying::MessageAt { id, place } => {
+                self.messages.insert(id, place);
             }
             Saying::Done { id } => {
                 self.messages.remove(&id);

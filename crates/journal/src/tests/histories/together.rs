@@ -22,8 +22,7 @@ fn options(level: Level) -> Options {
         level,
         segment_bytes: 16 << 10,
         checkpoint_bytes: 30_000,
-        survey_slack_bytes: 20_000,
-        survey_offer_bytes: 4000,
+        evacuation_slack_bytes: 20_000,
         ..Options::default()
     }
 }
@@ -41,10 +40,10 @@ fn live(history: &mut History, owner: Owner) -> Result<(), Violation> {
         if acts {
             history.do_something(owner);
         }
-        if let Some((id, (position, length))) = history.any_message(owner)
-            && owner.appender.fetch(position, length, round)
+        if let Some((id, place)) = history.any_message(owner)
+            && owner.appender.fetch(place.position, place.length, round)
         {
-            asked.insert(round, (id, position, length));
+            asked.insert(round, (id, place));
         }
         if owner.open.is_empty() {
             owner.appender.submit();
@@ -54,16 +53,15 @@ fn live(history: &mut History, owner: Owner) -> Result<(), Violation> {
         history.hear(&mut owners)?;
         let [owner] = &mut owners;
         for answer in std::mem::take(&mut *owner.ear.answers.lock().unwrap()) {
-            let Some((id, position, length)) = asked.remove(&answer.tag) else {
+            let Some((id, place)) = asked.remove(&answer.tag) else {
                 return violation(format!("an answer to nothing: {answer:?}"));
             };
-            let right = |bytes: &Vec<u8>| Saying::decode(bytes) == Some(Saying::Message { id, length });
             match &answer.result {
-                Ok(bytes) if right(bytes) => history.met.read += 1,
-                // It was released or moved since it was asked for.
+                Ok(bytes) if place.is(bytes) => history.met.read += 1,
+                // It died or moved since it was asked for.
                 Err(Unreadable::Gone)
                     if owner.unanswered.contains_key(&id)
-                        || owner.owned.messages.get(&id) != Some(&(position, length)) => {}
+                        || owner.owned.messages.get(&id) != Some(&place) => {}
                 _ => return violation(format!("message {id} of {stream}: {answer:?}")),
             }
         }
@@ -114,8 +112,8 @@ fn lives_follow_each_other(level: Level) {
         let mut all = Vec::new();
         for (stream, history) in (0..).zip(&mut histories) {
             let owned = check(&heard, history, stream, start).unwrap_or_else(|v| panic!("life {life}: {v}"));
-            for (position, length) in owned.messages.values() {
-                assert!(journal.hold(*position, *length));
+            for place in owned.messages.values() {
+                assert!(journal.hold(place.position, place.length));
             }
             let ear = Arc::new(Ear::default());
             let appender = journal.appender(Stream(stream), Arc::clone(&ear) as Arc<dyn Listener>);
@@ -133,7 +131,7 @@ fn lives_follow_each_other(level: Level) {
     }
     assert!(freed > 0, "segments were never used again");
     assert!(histories.iter().all(|history| history.met.read > 100));
-    assert!(histories.iter().any(|history| history.met.surveyed > 0));
+    assert!(histories.iter().any(|history| history.met.evacuated > 0));
 }
 
 #[test]
