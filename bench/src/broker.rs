@@ -9,7 +9,7 @@ mod tidegate;
 use crate::affinity::{Cores, Placement};
 use crate::certificate::Certificate;
 use crate::clock;
-use crate::door::{Door, Doors, Entrance};
+use crate::door::{Door, Doors, Entrance, Records};
 use crate::fault::Fault;
 use crate::mosquitto;
 use crate::usage::{self, Usage};
@@ -175,7 +175,7 @@ fn entrances(doors: Doors) -> Result<(Vec<Entrance>, Option<Certificate>), Fault
         .map_err(Fault::io("finding a free port"))?;
     let entrance = |(door, listener): &(Door, TcpListener)| {
         let tls = certificate.as_ref().filter(|_| door.is_tls()).map(Certificate::client);
-        Ok(Entrance { address: listener.local_addr()?, door: *door, tls })
+        Ok(Entrance { address: listener.local_addr()?, door: *door, tls, records: Records::Joined })
     };
     let entrances = listeners.iter().map(entrance).collect::<io::Result<Vec<_>>>();
     Ok((entrances.map_err(Fault::io("finding a free port"))?, certificate))

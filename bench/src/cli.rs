@@ -3,6 +3,7 @@
 use crate::affinity::{Cores, Placement};
 use crate::broker::{Contestant, Programs};
 use crate::contest::{Contest, Run};
+use crate::door::Door;
 use crate::echo;
 use crate::fault::Fault;
 use crate::measures::Metric;
@@ -87,6 +88,9 @@ struct Options {
     /// Its process, for CPU and memory.
     #[arg(long, global = true, requires = "target")]
     pid: Option<u32>,
+    /// Let the clients come in by this door, in scenarios with traffic between clients, `idle` and `storm`.
+    #[arg(long, global = true, value_name = "DOOR")]
+    door: Option<Door>,
     /// Write everything measured to this file.
     #[arg(long, global = true, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -126,7 +130,7 @@ impl Cli {
             }
             Task::Scenarios => {
                 for Scenario { name, about, .. } in scenario::all(options.topics_per_filter) {
-                    say(&format!("{name:<14} {about}\n"))?;
+                    say(&format!("{name:<16} {about}\n"))?;
                 }
                 Ok(ExitCode::SUCCESS)
             }
@@ -214,7 +218,10 @@ impl Options {
         if !self.scenario.is_empty() {
             scenarios.retain(|scenario| self.scenario.iter().any(|name| name == scenario.name));
         }
-        Ok(scenarios)
+        Ok(match self.door {
+            Some(door) => scenarios.into_iter().map(|scenario| scenario.through(door)).collect(),
+            None => scenarios,
+        })
     }
 }
 
@@ -231,7 +238,7 @@ fn report_run(scenario: &Scenario, name: &str, round: u32, run: &Run) {
             shown.chain(batch.map(|size| format!("{size:.1} a write"))).collect::<Vec<_>>().join(", ")
         }
     };
-    eprintln!("{:<14} {round} {name:<12} {said}", scenario.name);
+    eprintln!("{:<16} {round} {name:<12} {said}", scenario.name);
 }
 
 fn say(text: &str) -> Result<(), Fault> {

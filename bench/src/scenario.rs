@@ -12,7 +12,7 @@ pub use durable::{Backlog, Route};
 pub use table::all;
 
 use crate::broker::Broker;
-use crate::door::{Door, Doors};
+use crate::door::{Door, Doors, Records};
 use crate::fault::Fault;
 use crate::measures::{Measures, Metric};
 use crate::traffic::{Plan, Timing};
@@ -50,7 +50,7 @@ pub enum Work {
     /// So many messages for such sessions, and a broker that is killed and has to serve again.
     Restart(Backlog, u64),
     /// Publishers and subscribers, through one door after the other.
-    Doors(Plan),
+    Doors(Plan, Records),
     /// Connections that come and go as fast as the broker takes them.
     Storm,
 }
@@ -78,10 +78,22 @@ pub enum Bound {
 }
 
 impl Scenario {
+    /// The same with clients that come in by `door`, without the bounds, which are for the usual one. Some scenarios
+    /// choose their doors themselves.
+    pub fn through(self, door: Door) -> Self {
+        match self.work {
+            Work::Traffic(_) | Work::Idle(_) | Work::Storm => {
+                let goals = self.goals.into_iter().map(|goal| Goal { bound: Bound::None, ..goal }).collect();
+                Self { door, goals, ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// Which listeners the broker needs.
     pub fn doors(&self) -> Doors {
         match (&self.work, self.door) {
-            (Work::Doors(_), _) => Doors::All,
+            (Work::Doors(..), _) => Doors::All,
             (_, Door::Tcp) => Doors::TcpOnly,
             _ => Doors::All,
         }
@@ -101,7 +113,7 @@ impl Scenario {
             Work::Durable(backlog) => durable::measure(backlog, broker, timing),
             Work::Drain(backlog, messages) => durable::measure_drain(backlog, *messages, broker),
             Work::Restart(backlog, messages) => durable::measure_restart(backlog, *messages, broker),
-            Work::Doors(plan) => doors::measure(plan, broker, timing),
+            Work::Doors(plan, records) => doors::measure(plan, *records, broker, timing),
             Work::Storm => storm::measure(broker, self.door, timing),
         }
     }

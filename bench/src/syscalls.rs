@@ -51,7 +51,7 @@ pub fn count(
     })?;
     let mut tracer = None;
     let mut calls = Vec::new();
-    let outcome = traffic::run(&plan, &broker, Door::Tcp, timing, || {
+    let outcome = traffic::run(&plan, &broker, broker.entrance(Door::Tcp)?, timing, || {
         match tracer.take() {
             None => tracer = Some(Tracer::attach(pid)?),
             Some(attached) => calls = Tracer::detach(attached)?,

@@ -96,7 +96,7 @@ fn run_against(misdeed: Misdeed) -> Result<Outcome, Fault> {
     };
     // Long enough for the victim to pass on a slow machine; a fault ends the run at once.
     let timing = Timing { warm_up: Duration::from_millis(50), measured: Duration::from_millis(950) };
-    traffic::run(&plan, &broker, Door::Tcp, timing, || Ok(()))
+    traffic::run(&plan, &broker, broker.entrance(Door::Tcp)?, timing, || Ok(()))
 }
 
 #[test]

@@ -5,7 +5,8 @@
 
 use super::websocket::WebSocket;
 use crate::certificate::SERVER_NAME;
-use crate::door::Entrance;
+use crate::codec;
+use crate::door::{Entrance, Records};
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 use std::io::{self, Read, Write};
@@ -14,6 +15,7 @@ use std::io::{self, Read, Write};
 pub(super) struct Layers {
     tls: Option<ClientConnection>,
     websocket: Option<WebSocket>,
+    records: Records,
     /// Frames that are not encrypted yet; empty between two calls.
     frames: Vec<u8>,
     /// What the socket has to be given.
@@ -39,7 +41,8 @@ impl Layers {
         if tls.is_none() && websocket.is_none() {
             return Ok(None);
         }
-        let mut layers = Self { tls, websocket, frames: Vec::new(), wire: Vec::new(), written: 0 };
+        let records = entrance.records;
+        let mut layers = Self { tls, websocket, records, frames: Vec::new(), wire: Vec::new(), written: 0 };
         if layers.websocket.is_some() {
             WebSocket::ask(&mut layers.frames);
             layers.encrypt()?;
@@ -51,14 +54,30 @@ impl Layers {
     /// Takes whole packets for the wire; leaves them while the other side has not agreed to the WebSocket.
     #[inline]
     pub(super) fn send(&mut self, packets: &mut Vec<u8>) -> io::Result<()> {
+        if self.websocket.as_ref().is_some_and(|websocket| !websocket.is_open()) {
+            return self.collect();
+        }
+        match self.records {
+            Records::Joined => self.send_record(packets)?,
+            Records::OnePerPacket => {
+                let mut rest = &packets[..];
+                while let Some(packet) = codec::first_packet(rest) {
+                    self.send_record(packet)?;
+                    rest = &rest[packet.len()..];
+                }
+            }
+        }
+        packets.clear();
+        self.collect()
+    }
+
+    #[inline]
+    fn send_record(&mut self, packets: &[u8]) -> io::Result<()> {
         match &mut self.websocket {
-            Some(websocket) if !websocket.is_open() => return self.collect(),
             Some(websocket) => websocket.frame(packets, &mut self.frames),
             None => self.frames.extend_from_slice(packets),
         }
-        packets.clear();
-        self.encrypt()?;
-        self.collect()
+        self.encrypt()
     }
 
     /// Unwraps what was `read` from the socket into the front of `stream`, and returns how much it is.

@@ -1,7 +1,7 @@
 //! The same traffic through each door of one broker, in turns: what TLS and WebSocket add to plain TCP.
 
 use crate::broker::Broker;
-use crate::door::Door;
+use crate::door::{Door, Entrance, Records};
 use crate::fault::Fault;
 use crate::measures::{Measures, Metric};
 use crate::statistics::ratio;
@@ -17,12 +17,18 @@ struct Sum {
     delivered: u64,
 }
 
-pub(super) fn measure(plan: &Plan, broker: &Broker, timing: Timing) -> Result<Measures, Fault> {
+pub(super) fn measure(
+    plan: &Plan,
+    records: Records,
+    broker: &Broker,
+    timing: Timing,
+) -> Result<Measures, Fault> {
     let part = Timing { warm_up: timing.warm_up / TURNS, measured: timing.measured / TURNS };
     let mut sums = [Sum::default(); Door::ALL.len()];
     for _ in 0..TURNS {
         for (door, sum) in Door::ALL.into_iter().zip(&mut sums) {
-            let outcome = traffic::run(plan, broker, door, part, || Ok(()))?;
+            let entrance = Entrance { records, ..broker.entrance(door)?.clone() };
+            let outcome = traffic::run(plan, broker, &entrance, part, || Ok(()))?;
             sum.cpu_nanos += outcome.usage.map_or(0, |(before, after)| after.nanos_since(&before));
             sum.nanos += outcome.elapsed;
             sum.delivered += outcome.tally.delivered;

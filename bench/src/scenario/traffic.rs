@@ -10,7 +10,7 @@ use crate::traffic::{self, Outcome, Plan, Timing};
 use crate::usage::Thread;
 
 pub(super) fn measure(plan: &Plan, broker: &Broker, door: Door, timing: Timing) -> Result<Measures, Fault> {
-    let outcome = traffic::run(plan, broker, door, timing, || Ok(()))?;
+    let outcome = traffic::run(plan, broker, broker.entrance(door)?, timing, || Ok(()))?;
     let mut measures = figures_of(&outcome);
     measures.set(Metric::ResidentMib, broker.resident_bytes()?.map(mib));
     Ok(measures)

@@ -3,7 +3,7 @@
 use super::{Pace, Plan, STALL, Tally, Traffic};
 use crate::broker::Broker;
 use crate::clock;
-use crate::door::Door;
+use crate::door::Entrance;
 use crate::fault::Fault;
 use crate::fleet;
 use crate::reactor::Reactor;
@@ -30,17 +30,17 @@ pub struct Outcome {
     pub usage: Option<(Usage, Usage)>,
 }
 
-/// Runs `plan` through one `door` and sees that nothing was lost. `observe` is called right before and right after the measured
+/// Runs `plan` through one `entrance` of `broker` and sees that nothing was lost. `observe` is called right before and right after the measured
 /// part.
 pub fn run(
     plan: &Plan,
     broker: &Broker,
-    door: Door,
+    entrance: &Entrance,
     timing: Timing,
     mut observe: impl FnMut() -> Result<(), Fault>,
 ) -> Result<Outcome, Fault> {
     let mut reactor = Reactor::new()?;
-    fleet::assemble(&mut reactor, broker.entrance(door)?, &plan.members())?;
+    fleet::assemble(&mut reactor, entrance, &plan.members())?;
     let mut traffic = Traffic::new(plan, clock::nanos());
     drive(&mut reactor, &mut traffic, clock::deadline(timing.warm_up))?;
 

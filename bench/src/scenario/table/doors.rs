@@ -2,24 +2,33 @@
 
 use super::{IDLE_CONNECTIONS, SMALL, goal, pairs};
 use crate::codec::QoS::AtMostOnce;
-use crate::door::Door;
+use crate::door::{Door, Records};
 use crate::measures::Metric;
 use crate::scenario::{Bound, Scenario, Work};
 
 pub(super) fn all() -> Vec<Scenario> {
-    vec![doors(), idle_tls(), storm_tls()]
+    let about = "pairs-qos0 over TCP, WS, TLS and WSS in turns, one packet a frame";
+    let bounds = [1.6, 1.8, 2.4].map(Bound::AtMost);
+    let about_records = "the same, one packet or frame a TLS record";
+    vec![
+        doors("doors", about, Records::Joined, bounds),
+        doors("doors-records", about_records, Records::OnePerPacket, [Bound::None; 3]),
+        idle_tls(),
+        storm_tls(),
+    ]
 }
 
-fn doors() -> Scenario {
+fn doors(name: &'static str, about: &'static str, records: Records, bounds: [Bound; 3]) -> Scenario {
+    let [ws, tls, wss] = bounds;
     Scenario {
-        name: "doors",
-        about: "pairs-qos0 over TCP, WS, TLS and WSS in turns, one packet a frame",
-        work: Work::Doors(pairs(50, AtMostOnce, SMALL, 100)),
+        name,
+        about,
+        work: Work::Doors(pairs(50, AtMostOnce, SMALL, 100), records),
         door: Door::Tcp,
         goals: vec![
-            goal(Metric::WsTimesTcp, Bound::AtMost(1.6)),
-            goal(Metric::TlsTimesTcp, Bound::AtMost(1.8)),
-            goal(Metric::WssTimesTcp, Bound::AtMost(2.4)),
+            goal(Metric::WsTimesTcp, ws),
+            goal(Metric::TlsTimesTcp, tls),
+            goal(Metric::WssTimesTcp, wss),
             goal(Metric::TcpCpu, Bound::None),
             goal(Metric::WsCpu, Bound::None),
             goal(Metric::TlsCpu, Bound::None),
