@@ -2,6 +2,7 @@
 //! one.
 
 mod append;
+mod bounded;
 mod copies;
 mod damage;
 mod failure;
