@@ -82,6 +82,9 @@ struct Options {
     /// Compare Tidegate with this many shards to Tidegate with one, neither held on a core.
     #[arg(long, global = true, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     shards: u32,
+    /// Hold neither broker nor generator on a core of its own.
+    #[arg(long, global = true)]
+    free: bool,
     /// Measure a broker that already runs, alone.
     #[arg(long, global = true, value_name = "HOST:PORT", conflicts_with_all = ["only", "shards"])]
     target: Option<SocketAddr>,
@@ -186,7 +189,7 @@ impl Options {
             reference,
             rounds: self.rounds,
             timing: Timing { warm_up: WARM_UP, measured: Duration::from_secs(self.seconds.into()) },
-            placement: if self.shards > 1 { Placement::Free } else { Placement::OneCoreEach },
+            placement: if self.shards > 1 || self.free { Placement::Free } else { Placement::OneCoreEach },
             programs: Programs {
                 tidegate: self.tidegate.clone(),
                 tidegate_settings: self.tidegate_setting.clone(),

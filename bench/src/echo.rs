@@ -20,6 +20,8 @@ use std::sync::Arc;
 use writer::Desk;
 
 const LISTENER: Token = Token(usize::MAX);
+/// Many times what one publisher has in flight.
+const READ_BYTES: usize = 64 * 1024;
 const WAKER: Token = Token(usize::MAX - 1);
 
 /// One message that waits for its acknowledgement.
@@ -44,14 +46,14 @@ fn serve_with(bare: BareLoop, record_bytes: usize) -> io::Result<()> {
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
 
     let mut events = Events::with_capacity(1024);
-    let (mut sockets, mut durable) = (Vec::<Socket>::new(), Vec::new());
+    let (mut sockets, mut published, mut durable) = (Vec::<Socket>::new(), Vec::new(), Vec::new());
+    let mut buffer = vec![0; READ_BYTES];
     loop {
         if let Err(error) = poll.poll(&mut events, None)
             && error.kind() != io::ErrorKind::Interrupted
         {
             return Err(error);
         }
-        let mut published = Vec::new();
         for event in &events {
             match event.token() {
                 LISTENER => accept(&mut listener, &poll, &mut sockets)?,
@@ -61,14 +63,12 @@ fn serve_with(bare: BareLoop, record_bytes: usize) -> io::Result<()> {
                         sockets[message.connection].acknowledge(message.packet_identifier);
                     }
                 }
-                Token(index) => {
-                    for packet_identifier in sockets[index].read()? {
-                        published.push(Message { connection: index, packet_identifier });
-                    }
-                }
+                Token(connection) => sockets[connection].read(&mut buffer, |packet_identifier| {
+                    published.push(Message { connection, packet_identifier });
+                })?,
             }
         }
-        desk.hand_over(published);
+        desk.hand_over(&mut published);
         sockets.iter_mut().try_for_each(Socket::flush)?;
     }
 }

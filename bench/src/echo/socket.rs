@@ -7,7 +7,6 @@ use std::io::{self, Read, Write};
 const CONNECT: u8 = 0x10;
 const PUBLISH: u8 = 0x30;
 const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
-const READ_BYTES: usize = 64 * 1024;
 
 pub(super) struct Socket {
     stream: TcpStream,
@@ -20,38 +19,38 @@ impl Socket {
         Self { stream, received: Vec::new(), answers: Vec::new() }
     }
 
-    /// Reads what is there and returns the packet identifiers of what was published.
-    pub(super) fn read(&mut self) -> io::Result<Vec<u16>> {
+    /// Reads what is there, by way of `buffer`, and calls `published` with each packet identifier.
+    pub(super) fn read(&mut self, buffer: &mut [u8], published: impl FnMut(u16)) -> io::Result<()> {
         loop {
-            let start = self.received.len();
-            self.received.resize(start + READ_BYTES, 0);
-            let read = self.stream.read(&mut self.received[start..]);
-            self.received.truncate(start + read.as_ref().map_or(0, |&count| count));
-            match read {
+            match self.stream.read(buffer) {
                 // A client that left needs nothing more; its place stays.
                 Ok(0) => break,
-                // A shorter read shows that the socket is empty.
-                Ok(count) if count < READ_BYTES => break,
-                Ok(_) => {}
+                Ok(count) => {
+                    self.received.extend_from_slice(&buffer[..count]);
+                    // A shorter read shows that the socket is empty.
+                    if count < buffer.len() {
+                        break;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
         }
-        Ok(self.take_packets())
+        self.take_packets(published);
+        Ok(())
     }
 
-    fn take_packets(&mut self) -> Vec<u16> {
-        let (mut published, mut start) = (Vec::new(), 0);
+    fn take_packets(&mut self, mut published: impl FnMut(u16)) {
+        let mut start = 0;
         while let Some(packet) = codec::first_packet(&self.received[start..]) {
             match packet[0] & 0xF0 {
                 CONNECT => self.answers.extend_from_slice(&CONNACK),
-                PUBLISH => published.extend(packet_identifier(packet)),
+                PUBLISH => packet_identifier(packet).into_iter().for_each(&mut published),
                 _ => {}
             }
             start += packet.len();
         }
         self.received.drain(..start);
-        published
     }
 
     pub(super) fn acknowledge(&mut self, packet_identifier: u16) {

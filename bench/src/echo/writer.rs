@@ -27,12 +27,12 @@ impl Desk {
     }
 
     /// A writer that sleeps is woken, once; a busy one looks by itself.
-    pub(super) fn hand_over(&self, published: Vec<Message>) {
+    pub(super) fn hand_over(&self, published: &mut Vec<Message>) {
         if published.is_empty() {
             return;
         }
         let mut papers = self.papers();
-        papers.published.extend(published);
+        papers.published.append(published);
         let wake = std::mem::take(&mut papers.writer_sleeps);
         drop(papers);
         if wake {
