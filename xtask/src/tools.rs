@@ -78,6 +78,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("python3-venv", &["python3", "-c", "import ensurepip, venv"]),
     ("nodejs", &["node", "--version"]),
     ("npm", &["npm", "--version"]),
+    // The order of the program's system calls is looked at.
+    ("strace", &["strace", "--version"]),
 ];
 
 #[cfg(test)]
