@@ -75,6 +75,8 @@ fn once(wanted: &Path, installed: &Path, install: impl FnOnce() -> Outcome) -> O
 /// A package, and a command that works once it is installed.
 const PACKAGES: &[(&str, &[&str])] = &[
     ("mosquitto-clients", &["sh", "-c", "command -v mosquitto_pub && command -v mosquitto_sub"]),
+    ("openssl", &["openssl", "version"]),
+    ("pebble", &["sh", "-c", "command -v pebble && command -v pebble-challtestsrv"]),
     ("python3-venv", &["python3", "-c", "import ensurepip, venv"]),
     ("nodejs", &["node", "--version"]),
     ("npm", &["npm", "--version"]),

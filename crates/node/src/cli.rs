@@ -1,5 +1,6 @@
 //! The command line. Each subcommand is one file below this one; here is only what they are called.
 
+mod cert;
 mod check;
 mod crashtest;
 mod reference;
@@ -37,6 +38,9 @@ enum Command {
     /// Check, show and explain the configuration
     #[command(subcommand, after_long_help = format!("Keys and their defaults:\n{}", summary()))]
     Config(ConfigCommand),
+    /// Make, show and revoke certificates of the local CA, for development
+    #[command(subcommand, after_help = cert::HELP)]
+    Cert(cert::Cert),
     /// Kill a broker of its own again and again, and check that nothing acknowledged is lost
     #[command(after_help = crashtest::HELP)]
     Crashtest(crashtest::Crashtest),
@@ -72,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Config(ConfigCommand::Check(file)) => check::execute(&file.source()),
         Command::Config(ConfigCommand::Show(file)) => show::execute(&file.source()),
         Command::Config(ConfigCommand::Reference) => reference::execute(),
+        Command::Cert(command) => cert::execute(command),
         Command::Crashtest(arguments) => crashtest::execute(arguments),
     }
 }

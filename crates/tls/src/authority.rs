@@ -70,8 +70,12 @@ impl Authority {
         &self.facts.subject
     }
 
-    /// Its last moment.
-    pub fn not_after(&self) -> OffsetDateTime {
+    /// Its last moment, for a person.
+    pub fn valid_until(&self) -> String {
+        clock::text(self.facts.not_after)
+    }
+
+    pub(crate) fn not_after(&self) -> OffsetDateTime {
         self.facts.not_after
     }
 

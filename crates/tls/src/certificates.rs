@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{io, thread};
 
+use crate::acme::{Acme, AcmeSettings, Renewing};
 use crate::alarms::Alarms;
 use crate::authority::Authority;
 use crate::challenges::Challenges;
@@ -25,6 +26,8 @@ pub struct TlsSettings {
     pub folder: PathBuf,
     /// Hosts and IP addresses by which clients reach this broker. Names of this machine and of loopback are added.
     pub names: Vec<String>,
+    /// Where a certificate for [`CertificateSource::Acme`](crate::CertificateSource::Acme) comes from.
+    pub acme: Option<AcmeSettings>,
 }
 
 /// All certificates of one broker.
@@ -35,6 +38,7 @@ pub struct Certificates {
 struct Shared {
     surroundings: Surroundings,
     names: Vec<AlternativeName>,
+    acme: Option<AcmeSettings>,
     endpoints: Mutex<Vec<Arc<Endpoint>>>,
 }
 
@@ -42,8 +46,11 @@ impl Certificates {
     /// Makes sure that the local CA and its server certificate are there.
     ///
     /// # Errors
-    /// When they cannot be made or used.
+    /// When they cannot be made or used, or when the settings of ACME cannot work.
     pub fn open(settings: &TlsSettings) -> Result<Self, Trouble> {
+        if let Some(acme) = &settings.acme {
+            acme.check(&settings.folder)?;
+        }
         let authority = Authority::open_or_create(&settings.folder)?;
         let names = local::server_names(&settings.folder, &settings.names)?;
         let alarms = Arc::new(Alarms::default());
@@ -60,7 +67,8 @@ impl Certificates {
             alarms,
             challenges: Arc::new(Challenges::default()),
         };
-        Ok(Self { shared: Arc::new(Shared { surroundings, names, endpoints: Mutex::default() }) })
+        let acme = settings.acme.clone();
+        Ok(Self { shared: Arc::new(Shared { surroundings, names, acme, endpoints: Mutex::default() }) })
     }
 
     /// The CA file to be given to clients.
@@ -100,7 +108,8 @@ impl Certificates {
     }
 
     /// Looks at all files every two seconds, on a thread of its own, until the result is dropped. `on_change` is called on
-    /// that thread after a change of trust: clients that are connected should be checked again.
+    /// that thread after a change of trust: clients that are connected should be checked again. With ACME another thread
+    /// obtains and renews; so call this when the listeners accept, because its server will come and look.
     ///
     /// # Errors
     /// When the operating system gives no thread.
@@ -123,7 +132,16 @@ impl Certificates {
                 }
             }
         })?;
-        Ok(Watching { stop, thread: Some(thread) })
+        let renewing = self.renew_by_acme()?;
+        Ok(Watching { _renewing: renewing, stop, thread: Some(thread) })
+    }
+
+    fn renew_by_acme(&self) -> io::Result<Option<Renewing>> {
+        let Some(settings) = self.shared.acme.clone() else { return Ok(None) };
+        let Surroundings { folder, alarms, challenges } = self.shared.surroundings.clone();
+        let shared = Arc::clone(&self.shared);
+        let acme = Acme { settings, folder, alarms, challenges };
+        acme.start(move || shared.refresh(Patience::None)).map(Some)
     }
 }
 
@@ -153,6 +171,7 @@ impl Shared {
 
 /// Files are watched while this lives.
 pub struct Watching {
+    _renewing: Option<Renewing>,
     stop: SyncSender<()>,
     thread: Option<JoinHandle<()>>,
 }

@@ -26,7 +26,6 @@ struct Answers {
     certificates: HashMap<String, Arc<CertifiedKey>>,
 }
 
-#[allow(dead_code, reason = "whoever speaks ACME fills it")]
 impl Challenges {
     /// What to answer, with status 200 and `application/octet-stream`, to a GET for `path`; `None` means 404 or whatever
     /// else the listener says to strangers.

@@ -115,6 +115,13 @@ pub struct Issued {
     pub not_after: OffsetDateTime,
 }
 
+impl Issued {
+    /// Its last moment, for a person.
+    pub fn valid_until(&self) -> String {
+        clock::text(self.not_after)
+    }
+}
+
 /// A certificate that was made earlier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
@@ -128,6 +135,13 @@ pub struct Known {
     pub not_after: OffsetDateTime,
     /// Whether it is on the revocation list.
     pub revoked: bool,
+}
+
+impl Known {
+    /// Its last moment, for a person.
+    pub fn valid_until(&self) -> String {
+        clock::text(self.not_after)
+    }
 }
 
 impl Authority {

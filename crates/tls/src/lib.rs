@@ -14,7 +14,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! // At the start. Refusals are `Trouble`: a file, a sentence, and what to do.
-//! let certificates = Certificates::open(&TlsSettings { folder: "data/tls".into(), names: vec![] })?;
+//! let certificates = Certificates::open(&TlsSettings { folder: "data/tls".into(), names: vec![], acme: None })?;
 //! let endpoint = certificates.endpoint(EndpointSettings {
 //!     name: "127.0.0.1:8883".into(),
 //!     certificates: vec![], // the local one
@@ -43,6 +43,7 @@
 //! At SIGHUP: [`Certificates::reload`]. For `$SYS`: [`Certificates::alarms`]. For listeners that speak HTTP:
 //! [`Challenges::http_answer`].
 
+mod acme;
 mod alarms;
 mod authority;
 mod by_name;
@@ -63,6 +64,7 @@ mod trust;
 mod watched;
 mod whole_file;
 
+pub use acme::{AcmeProof, AcmeSettings};
 pub use authority::Authority;
 pub use certificate::CertificateSource;
 pub use certificates::{Certificates, TlsSettings, Watching};

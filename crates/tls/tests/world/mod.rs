@@ -150,7 +150,8 @@ impl World {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let certificates =
-            Certificates::open(&TlsSettings { folder: folder.path().join("tls"), names: vec![] }).unwrap();
+            Certificates::open(&TlsSettings { folder: folder.path().join("tls"), names: vec![], acme: None })
+                .unwrap();
         Self { folder, certificates }
     }
 
