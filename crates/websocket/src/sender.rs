@@ -41,16 +41,30 @@ impl Sender {
     /// See [`crate::WebSocket::offer`].
     #[inline]
     pub(crate) fn offer(&mut self, payload_len: usize) -> Offer<'_> {
-        if self.payload_left == 0 {
-            if !self.waiting.is_empty() && self.head.is_empty() {
-                std::mem::swap(&mut self.head, &mut self.waiting);
-            }
-            if payload_len > 0 && !self.closed {
-                header::write(Opcode::Binary, payload_len, &mut self.head);
-                self.payload_left = payload_len;
-            }
+        if payload_len > 0 {
+            return self.offer_message(Opcode::Binary, payload_len);
+        }
+        self.queue_waiting();
+        Offer { head: &self.head[self.head_sent..], payload: 0 }
+    }
+
+    /// See [`crate::WebSocket::offer_message`].
+    #[inline]
+    pub(crate) fn offer_message(&mut self, opcode: Opcode, payload_len: usize) -> Offer<'_> {
+        self.queue_waiting();
+        if self.payload_left == 0 && !self.closed {
+            header::write(opcode, payload_len, &mut self.head);
+            self.payload_left = payload_len;
         }
         Offer { head: &self.head[self.head_sent..], payload: self.payload_left.min(payload_len) }
+    }
+
+    /// Between two frames what waits may go; when the kernel takes nothing it goes on waiting, and stays bounded.
+    #[inline]
+    fn queue_waiting(&mut self) {
+        if self.payload_left == 0 && self.head.is_empty() && !self.waiting.is_empty() {
+            std::mem::swap(&mut self.head, &mut self.waiting);
+        }
     }
 
     /// See [`crate::WebSocket::sent`].

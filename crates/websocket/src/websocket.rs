@@ -140,6 +140,16 @@ impl WebSocket {
         self.sender.offer(payload_len)
     }
 
+    /// Begins a message of either kind, which may be empty; [`WebSocket::offer`] goes on with it. That text is UTF-8 is
+    /// the caller's promise.
+    pub fn offer_message(&mut self, kind: MessageKind, payload_len: usize) -> Offer<'_> {
+        let opcode = match kind {
+            MessageKind::Text => Opcode::Text,
+            MessageKind::Binary => Opcode::Binary,
+        };
+        self.sender.offer_message(opcode, payload_len)
+    }
+
     /// The kernel took `count` bytes of what was offered; returns how many of them were payload.
     #[inline]
     pub fn sent(&mut self, count: usize) -> usize {
