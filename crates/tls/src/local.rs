@@ -143,3 +143,33 @@ fn common_name(names: &[AlternativeName]) -> String {
 const LIFETIME_DAYS: u32 = 397;
 /// Early enough for a broker that is off for a month.
 const RENEW_BEFORE: Duration = Duration::days(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_certificate_is_made_anew_two_months_before_it_expires() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::open_or_create(folder.path()).unwrap();
+        let names = server_names(folder.path(), &[]).unwrap();
+        let after = |days| clock::now() + Duration::days(days);
+        assert!(keep_server_certificate(&authority, &names, after(0)).unwrap());
+        assert!(!keep_server_certificate(&authority, &names, after(336)).unwrap());
+        assert!(keep_server_certificate(&authority, &names, after(338)).unwrap());
+    }
+
+    #[test]
+    fn a_new_ca_makes_a_new_server_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = server_names(folder.path(), &[]).unwrap();
+        let keep = || {
+            let authority = Authority::open_or_create(folder.path()).unwrap();
+            keep_server_certificate(&authority, &names, clock::now()).unwrap()
+        };
+        assert!(keep() && !keep());
+        fs::remove_file(folder::ca_certificate(folder.path())).unwrap();
+        fs::remove_file(folder::ca_key(folder.path())).unwrap();
+        assert!(keep() && !keep());
+    }
+}

@@ -106,6 +106,39 @@ fn what_does_not_fit_changes_nothing_and_is_told_until_it_is_mended() {
 }
 
 #[test]
+fn a_file_that_is_cut_or_damaged_at_any_place_breaks_nothing() {
+    let world = World::new();
+    let ca = Ca::new("somebody");
+    let (good, client) = (ca.server(&["localhost"]), ca.client("pump"));
+    let list = ca.list(&[&client]);
+    let (file, crl) = (world.write("ca.pem", &ca.pem), world.write("crl.pem", &list));
+    let endpoint = world.endpoint(|settings| {
+        settings.certificates = vec![world.put("server", &good)];
+        settings.clients = ClientCertificates::Optional(trust(&file, &[&crl]));
+    });
+    for (name, text) in [
+        ("server.pem", &good.certificate),
+        ("server.key", &good.key),
+        ("ca.pem", &ca.pem),
+        ("crl.pem", &list),
+    ] {
+        for at in (0..text.len()).step_by(5) {
+            let mut damaged = text.clone().into_bytes();
+            damaged[at] = if damaged[at] == b'A' { b'B' } else { b'A' };
+            for bytes in [&text.as_bytes()[..at], &damaged[..]] {
+                fs::write(world.path(name), bytes).unwrap();
+                world.certificates.reload();
+                assert!(world.alarms().len() <= 1, "{:?}", world.alarms());
+            }
+        }
+        fs::write(world.path(name), text).unwrap();
+        world.certificates.reload();
+        assert!(world.alarms().is_empty(), "{:?}", world.alarms());
+    }
+    assert!(Client::new(&ca.pem, BOTH[1]).connects_to(&endpoint).is_ok());
+}
+
+#[test]
 fn an_expired_certificate_is_better_than_no_start_and_is_told() {
     let world = World::new();
     let ca = Ca::new("somebody");

@@ -143,3 +143,50 @@ fn files(source: &CertificateSource, folder: &std::path::Path) -> Vec<PathBuf> {
 
 /// Time for a person to renew by hand. A tenth of the lifetime where that is shorter.
 const EXPIRES_SOON: Duration = Duration::days(14);
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::authority::Authority;
+    use crate::issuing::{Request, Usage};
+
+    fn write(authority: &Authority, folder: &Path) -> [String; 2] {
+        let request =
+            Request { usage: Usage::Server, common_name: "a.example".into(), names: vec![], days: 90 };
+        let issued = authority.issue(&request).unwrap();
+        fs::write(folder.join("a.pem"), &issued.certificate).unwrap();
+        [issued.certificate, issued.key]
+    }
+
+    #[test]
+    fn the_second_file_of_a_change_may_come_a_look_later_and_nobody_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::open_or_create(folder.path()).unwrap();
+        let key_file = folder.path().join("a.key");
+        let [_, key] = write(&authority, folder.path());
+        fs::write(&key_file, key).unwrap();
+        let surroundings = Surroundings {
+            folder: folder.path().into(),
+            alarms: Default::default(),
+            challenges: Default::default(),
+        };
+        let source =
+            CertificateSource::Files { certificate: folder.path().join("a.pem"), key: key_file.clone() };
+        let mut pair = Pair::open(&source, &surroundings, "a".into()).unwrap();
+
+        let [_, key] = write(&authority, folder.path());
+        assert!(!pair.refresh(Patience::OneMoreLook) && pair.trouble().is_none());
+        fs::write(&key_file, key).unwrap();
+        assert!(pair.refresh(Patience::OneMoreLook) && pair.trouble().is_none());
+
+        let [_, key] = write(&authority, folder.path());
+        assert!(!pair.refresh(Patience::OneMoreLook) && pair.trouble().is_none());
+        assert!(!pair.refresh(Patience::OneMoreLook), "still half of a change");
+        assert!(pair.trouble().unwrap().what.contains("does not belong to the certificate"));
+        fs::write(&key_file, key).unwrap();
+        assert!(pair.refresh(Patience::OneMoreLook) && pair.trouble().is_none());
+    }
+}
