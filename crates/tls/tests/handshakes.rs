@@ -3,7 +3,10 @@
 mod world;
 
 use rustls::{AlertDescription, CertificateError, Error};
-use tidegate_tls::{ALPN_HTTP, ALPN_MQTT, ClientCertificates, Endpoint, IdentityRule, OldestVersion};
+use tidegate_tls::{
+    ACME_TLS_ALPN, ALPN_HTTP, ALPN_MQTT, Arrival, CertificateSource, ClientCertificates, Endpoint,
+    IdentityRule, OldestVersion,
+};
 use world::{BOTH, Ca, Client, Pair, World, der, trust};
 
 #[test]
@@ -160,4 +163,57 @@ fn the_rule_decides_which_name_of_a_certificate_is_the_clients() {
         let unnamed = rule.identity(&[der(&bare.certificate).into()]);
         assert_eq!(unnamed.is_err(), rule != IdentityRule::CommonName);
     }
+}
+
+#[test]
+fn a_session_does_not_outlive_the_certificate_it_began_with() {
+    let world = World::new();
+    let ca = Ca::new("devices");
+    let file = world.write("devices.pem", &ca.pem);
+    let endpoint = world.endpoint(|s| s.clients = ClientCertificates::Required(trust(&file, &[])));
+    let end = time::OffsetDateTime::now_utc() + time::Duration::seconds(2);
+    let client = Client::with(&world.local_ca(), BOTH[1], Some(&ca.client_until("pump", end)));
+    assert!(!client.connects_to(&endpoint).unwrap().was_resumed());
+    // The calendar is what is waited for; in between the session is good.
+    let refused = (0..1000).find_map(|_| {
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
+        let connected = client.connects_to(&endpoint).unwrap();
+        assert!(connected.was_resumed());
+        connected.arrival.err()
+    });
+    let why = refused.unwrap().to_string();
+    assert!(why.contains("not believed") && why.contains("expired"), "{why}");
+    assert!(time::OffsetDateTime::now_utc() >= end);
+}
+
+#[test]
+fn an_acme_server_finds_no_door_where_nothing_is_to_be_proved() {
+    let world = World::new();
+    let file = world.write("devices.pem", &Ca::new("devices").pem);
+    let acme = |clients| {
+        world.endpoint(|settings| {
+            settings.certificates = vec![CertificateSource::Acme];
+            settings.clients = clients;
+        })
+    };
+    let (open, required) =
+        (acme(ClientCertificates::Off), acme(ClientCertificates::Required(trust(&file, &[]))));
+    let comes = |protocols: &[&[u8]], endpoint: &Endpoint| {
+        Client::new(&world.local_ca(), BOTH[1]).offering(protocols).connects_to(endpoint)
+    };
+    // Nothing is obtained yet, so the local certificate serves.
+    assert_eq!(comes(&[ALPN_MQTT], &open).unwrap().identity(), None);
+    let alert = |failed: Box<world::Failed>| failed.client;
+    assert_eq!(
+        comes(&[ACME_TLS_ALPN], &open).map(|_| ()).map_err(alert),
+        Err(Some(Error::AlertReceived(AlertDescription::AccessDenied)))
+    );
+    // Whoever requires certificates of clients cannot be looked at by a server that has none.
+    assert_eq!(
+        comes(&[ACME_TLS_ALPN], &required).map(|_| ()).map_err(alert),
+        Err(Some(Error::AlertReceived(AlertDescription::NoApplicationProtocol)))
+    );
+    // Offered beside others it gets nobody in.
+    let both = comes(&[ACME_TLS_ALPN, b"x"], &open).unwrap();
+    assert_eq!(both.arrival, Ok(Arrival::AcmeCheck));
 }

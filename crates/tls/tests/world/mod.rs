@@ -69,9 +69,13 @@ impl Ca {
     }
 
     pub(crate) fn expired_client(&self, name: &str) -> Pair {
+        self.client_until(name, OffsetDateTime::now_utc() - Duration::days(1))
+    }
+
+    pub(crate) fn client_until(&self, name: &str, not_after: OffsetDateTime) -> Pair {
         self.sign(name, ExtendedKeyUsagePurpose::ClientAuth, |params| {
-            params.not_before = OffsetDateTime::now_utc() - Duration::days(9);
-            params.not_after = OffsetDateTime::now_utc() - Duration::days(1);
+            params.not_before = not_after - Duration::days(9);
+            params.not_after = not_after;
         })
     }
 
