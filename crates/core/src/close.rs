@@ -11,6 +11,7 @@ use crate::durable::record::Record;
 use crate::effects::Effects;
 use crate::identifiers::{ConnectionId, OrganisationId, SessionId};
 use crate::message::{Keepable, Message};
+use crate::queue::{Accounts, Content};
 use crate::route::Origin;
 use crate::session::SessionExpiry;
 use crate::time::Now;
@@ -168,6 +169,14 @@ impl Core {
         let expires_at_ms = now.mono_ms + u64::from(expiry.0) * 1000;
         session.expires_at_ms = expires_at_ms;
         session.left_at_ms = now.unix_ms;
+        let mut accounts = Accounts {
+            now,
+            limits: &self.limits,
+            allowance: &mut own.usage.queued_bytes,
+            counters: &mut own.counters,
+            cache: &mut self.queue_cache,
+        };
+        session.queue.let_go_ahead(&self.numbers.marks, &mut accounts);
         self.write_left(now, organisation, session_id, discarded.as_ref(), effects);
         self.suspend_replay(organisation, session_id, effects);
         self.update_memberships(organisation, session_id, effects);
@@ -297,14 +306,14 @@ impl Core {
         let own = &mut self.organisations[organisation.0 as usize];
         own.counters.queued -= unfinished;
         own.usage.sessions.give(1);
-        let queued = session.queue.drain(own.accounts(now, &self.limits));
+        let queued = session.queue.drain(&mut own.accounts(now, &self.limits, &mut self.queue_cache));
         for queued in queued {
-            match queued.group {
-                Some(group) => {
-                    let mut keep = Keepable::of(&queued.message);
-                    self.redistribute(now, organisation, group, &mut keep, effects);
+            match (queued.group(), &queued.content) {
+                (Some(group), Content::Memory(message)) => {
+                    self.redistribute(now, organisation, group, &mut Keepable::of(message), effects);
                 }
-                None => dropped += 1,
+                (_, Content::Lost) => {}
+                _ => dropped += 1,
             }
         }
         let own = self.organisation(organisation);

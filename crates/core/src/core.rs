@@ -11,7 +11,9 @@ use tidegate_observe::Counters;
 use crate::barriers::Barriers;
 use crate::connection::{Connections, OwnedWill};
 use crate::delivery::Encoder;
+use crate::durable::evacuation::Evacuation;
 use crate::durable::image::Imaging;
+use crate::durable::reading::Reading;
 use crate::durable::recorder::{Numbers, Recorder, recorder};
 use crate::effects::Effects;
 use crate::identifiers::{ConnectionId, OrganisationId, SessionId, ShardId, Ticket};
@@ -19,6 +21,7 @@ use crate::input::Input;
 use crate::limits::Limits;
 use crate::organisation::Organisation;
 use crate::outbound::{BufferPool, Outbound};
+use crate::queue::cache::QueueCache;
 use crate::shards::ReceiptAddress;
 use crate::sweep::Sweep;
 use crate::sys::Sys;
@@ -61,6 +64,8 @@ pub(crate) enum Timer {
     Will(OrganisationId, SessionId, u32),
     /// A client of 3.x was held long enough for something that cannot be made durable.
     Held(ConnectionId),
+    /// What could not be read is asked for again.
+    Reading(OrganisationId, SessionId),
     /// A retained message may be expired.
     Retained(OrganisationId, NodeId, NonZeroU32),
 }
@@ -90,6 +95,9 @@ pub struct Core {
     pub(crate) awaiting_identifiers: VecDeque<(Ticket, OrganisationId, SessionId)>,
     /// The checkpoint under way.
     pub(crate) imaging: Option<Imaging>,
+    pub(crate) evacuation: Evacuation,
+    pub(crate) reading: Reading,
+    pub(crate) queue_cache: QueueCache,
     /// Wills that came back from the log and wait until every shard is there.
     pub(crate) restored_wills: Vec<(OrganisationId, OwnedWill)>,
     /// Connections with acknowledgements that wait for a ticket, in order of the tickets.
@@ -128,6 +136,9 @@ impl Core {
             persisted: Ticket(0),
             awaiting_identifiers: VecDeque::new(),
             imaging: None,
+            evacuation: Evacuation::default(),
+            reading: Reading::default(),
+            queue_cache: QueueCache::default(),
             restored_wills: Vec::new(),
             awaiting_journal: VecDeque::new(),
             receipts_owed: VecDeque::new(),
@@ -157,6 +168,8 @@ impl Core {
                 self.on_not_persisted(now, up_to, reason, effects);
                 self.deny_receipts(up_to, reason, effects);
             }
+            Input::Placed { places } => self.on_placed(now, places),
+            Input::Fetched { answers } => self.on_fetched(now, answers, effects),
             Input::Said { topic, text } => {
                 self.publish_sys(now, &format!("$SYS/broker/{topic}"), text, effects)
             }
@@ -178,6 +191,7 @@ impl Core {
             Input::ShutDown => self.on_shut_down(now, effects),
         }
         self.fire_timers(now, effects);
+        self.read_ahead(now, effects);
     }
 
     /// When [`Input::Time`] is due at the latest, in monotonic milliseconds.
@@ -335,6 +349,7 @@ impl Core {
                 Timer::Will(organisation, session, absence) => {
                     self.on_will_due(now, organisation, session, absence, effects);
                 }
+                Timer::Reading(organisation, session) => self.read_again(organisation, session),
                 Timer::Retained(organisation, node, timer) => {
                     self.on_retained_timer(now, (organisation, node, timer));
                 }

@@ -7,13 +7,16 @@ use tidegate_observe::{Counters, DropReason};
 
 use crate::connection::Connections;
 use crate::delivery::{Encoder, Manner, Post, Sharing};
-use crate::durable::record::Record;
+use crate::durable::place::Reference;
+use crate::durable::reading::Reading;
+use crate::durable::record::{Record, SessionKey};
 use crate::durable::recorder::Recorder;
 use crate::identifiers::{ConnectionId, OrganisationId, SessionId, Ticket};
 use crate::limits::Limits;
 use crate::message::Keepable;
 use crate::outbound::BufferPool;
-use crate::queue::{Accounts, Queued};
+use crate::queue::cache::QueueCache;
+use crate::queue::{Accounts, Content, Queued};
 use crate::session::{Session, Sessions};
 use crate::time::Now;
 use crate::usage::Allowance;
@@ -40,6 +43,8 @@ pub(crate) struct Courier<'a> {
     /// Of the bytes that queues may take.
     pub(crate) allowance: &'a mut Allowance,
     pub(crate) counters: &'a mut Counters,
+    pub(crate) cache: &'a mut QueueCache,
+    pub(crate) reading: &'a mut Reading,
     pub(crate) recorder: Recorder<'a>,
     /// Everything up to here is durable.
     pub(crate) persisted: Ticket,
@@ -58,6 +63,19 @@ macro_rules! post {
             dirty: $courier.dirty,
             counters: $courier.counters,
             now: $courier.now,
+        }
+    };
+}
+
+/// What queues are accounted to, without borrowing all of the courier.
+macro_rules! accounts {
+    ($courier:ident) => {
+        Accounts {
+            now: $courier.now,
+            limits: $courier.limits,
+            allowance: &mut *$courier.allowance,
+            counters: &mut *$courier.counters,
+            cache: &mut *$courier.cache,
         }
     };
 }
@@ -97,18 +115,13 @@ impl Courier<'_> {
             self.note_waiting(waits);
             return delivered;
         }
-        let queued =
-            Queued::new(keep.stored(), (manner.qos, manner.retain), manner.identifiers, manner.group);
-        let (limits, allowance) = (self.limits, &mut *self.allowance);
-        let accounts = Accounts { now: self.now, limits, allowance, counters: &mut *self.counters };
-        let sequence = session.queue.push(queued, accounts);
-        if durable
-            && let (Some(key), Some(sequence)) = (session.key, sequence)
-            && let Some(queued) = session.queue.last_mut()
-        {
-            let since_secs = queued.since_unix_secs(self.now);
-            let copy = queued.copy(&mut self.recorder);
-            self.recorder.write(&Record::Queued { key, sequence, since_secs, copy });
+        let content = Content::Memory(keep.stored());
+        let queued = Queued::new(content, (manner.qos, manner.retain), manner.identifiers, manner.group);
+        let mut accounts = accounts!(self);
+        let sequence = session.queue.push(queued, &mut accounts);
+        if durable && let (Some(key), Some(sequence)) = (session.key, sequence) {
+            let organisation = self.organisation;
+            write_queued(&mut self.recorder, (organisation, session), (key, sequence), &mut accounts);
         }
         delivered
     }
@@ -149,26 +162,22 @@ impl Courier<'_> {
         while session.replay.is_none()
             && connection.outbound.len() < bytes_max
             && session.may_begin(maximum)
-            && let Some(queued) = session.queue.pop(Accounts {
-                now: self.now,
-                limits: self.limits,
-                allowance: &mut *self.allowance,
-                counters: &mut *self.counters,
-            })
+            && let Some((message, queued)) = session.queue.pop(&mut accounts!(self))
         {
-            let mut keep = Keepable::of(&queued.message);
+            let mut keep = Keepable::of(&message);
             self.encoder.begin(Sharing::Copy);
             let manner = Manner {
                 qos: queued.qos,
                 retain: queued.retain,
-                identifiers: queued.identifiers.as_deref().unwrap_or_default(),
-                group: queued.group,
+                identifiers: queued.identifiers(),
+                group: queued.group(),
             };
             let sequence = Some(session.queue.last_taken());
             let begun =
                 send(post!(self, connection), session, &mut keep, manner, sequence, &mut self.recorder);
             waits = begun.or(waits);
         }
+        self.reading.list(self.organisation, session);
         self.note_waiting(waits);
     }
 
@@ -176,6 +185,32 @@ impl Courier<'_> {
     fn note_waiting(&mut self, waits: Option<(Ticket, SessionId)>) {
         if let Some((ticket, session)) = waits {
             self.awaiting_identifiers.push_back((ticket, self.organisation, session));
+        }
+    }
+}
+
+/// Writes down what came last into a queue. A copy that came through a shared subscription may have to go to another member at
+/// any moment, so its content stays in memory.
+fn write_queued(
+    recorder: &mut Recorder<'_>,
+    (organisation, session): (OrganisationId, &mut Session),
+    (key, sequence): (SessionKey, u64),
+    accounts: &mut Accounts<'_>,
+) {
+    let Some(queued) = session.queue.last_mut() else { return };
+    let since_secs = queued.since_unix_secs(accounts.now);
+    let Some(copy) = queued.copy(recorder) else { return };
+    let (may_leave, is_there) = (copy.group.is_none(), matches!(copy.message, Reference::Place(_)));
+    recorder.write(&Record::Queued { key, sequence, since_secs, copy });
+    if !may_leave {
+        return;
+    }
+    session.queue.last_may_leave(accounts);
+    if accounts.cache.is_over(accounts.limits) {
+        let arrival = session.queue.last_arrival();
+        match is_there {
+            true => session.queue.let_go(arrival, &recorder.numbers.marks, accounts),
+            false => recorder.note_waiting(organisation, session.id, arrival),
         }
     }
 }
@@ -214,7 +249,7 @@ fn begin(
     }
     let mut exchange = Exchange::new(manner.qos, manner.retain);
     exchange.group = manner.group;
-    if session.is_durable() || manner.group.is_some() {
+    if session.is_durable() || session.key.is_some() || manner.group.is_some() {
         exchange.message = Some(keep.stored());
         exchange.identifiers = (!manner.identifiers.is_empty()).then(|| manner.identifiers.into());
     }

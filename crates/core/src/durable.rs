@@ -6,9 +6,13 @@
 //! stores them, knows none of this. Sessions that end with their connection leave no records but their Wills.
 
 mod copies;
+pub(crate) mod evacuation;
 mod failure;
 pub(crate) mod image;
+pub(crate) mod marks;
+pub(crate) mod place;
 mod presence;
+pub(crate) mod reading;
 pub(crate) mod record;
 pub(crate) mod recorder;
 pub(crate) mod recovery;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use tidegate_mqtt::Connect;
 use tidegate_observe::Fact;
 
+use crate::durable::reading::Fetch;
 use crate::durable::recorder::Records;
 use crate::identifiers::{ConnectionId, ShardId, Ticket};
 use crate::principal::Principal;
@@ -29,6 +30,8 @@ pub struct Effects {
     pub persist: Option<Ticket>,
     /// What the journal shall write before `persist` is due. Hand it over before anything of this turn goes to other shards.
     pub records: Records,
+    /// Content to read; each is answered by `Input::Fetched`.
+    pub fetches: Vec<Fetch>,
     /// What to send to each other shard, by its number.
     pub to_shards: Vec<Batch>,
     /// What happened, for the log.
@@ -47,6 +50,7 @@ impl Effects {
             hand_over: Vec::new(),
             persist: None,
             records: Records::default(),
+            fetches: Vec::new(),
             to_shards: (0..shards).map(|_| Batch::default()).collect(),
             facts: Vec::new(),
         }

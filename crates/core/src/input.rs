@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::durable::place::Place;
+use crate::durable::reading::Fetched;
 use crate::effects::{AuthenticationRequest, Handoff};
 use crate::identifiers::{ConnectionId, ShardId, Ticket};
 use crate::principal::Principal;
@@ -68,6 +70,17 @@ pub enum Input<'a> {
         up_to: Ticket,
         /// What 5.0 clients are told: 0x97 when there is no space, 0x80 for other reasons.
         reason: ReasonCode,
+    },
+    /// Where the next contents stand that were among the turns' records, in their order: of one submission or of several, but
+    /// before [`Input::Persisted`] of the last of them. `None`: it did not arrive.
+    Placed {
+        /// One for each.
+        places: &'a [Option<Place>],
+    },
+    /// What was asked for by `Effects::fetches`, in any order.
+    Fetched {
+        /// Each is answered once.
+        answers: Vec<Fetched>,
     },
     /// Something of the process that operators watch has changed. Only for the first shard.
     Said {

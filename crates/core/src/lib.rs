@@ -59,7 +59,10 @@ mod will;
 mod window;
 
 pub use core::{Core, CoreConfig};
-pub use durable::recorder::Records;
+pub use durable::marks::Mark;
+pub use durable::place::Place;
+pub use durable::reading::{Fetch, Fetched, Unreadable};
+pub use durable::recorder::{RecordBytes, Records};
 pub use durable::recovery::{Recovery, Restored};
 pub use durable::report::{
     InFlightReport, MessageReport, SessionReport, SubscriptionReport, WaitingReport, WillReport,

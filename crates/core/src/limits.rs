@@ -50,6 +50,10 @@ pub struct Limits {
     pub queue_messages_max: usize,
     /// Bytes queued for one session. At the bound: new ones are dropped and counted.
     pub queue_bytes_max: usize,
+    /// Bytes of waiting messages that each shard keeps in memory although the journal has them, with a few more for each; a
+    /// message in many queues counts once. At the bound: what came last waits in the journal only and is read
+    /// back before its turn. What is read ahead for connected clients comes on top.
+    pub queue_cache_bytes: usize,
     /// Bytes queued for all sessions of one organisation on all shards, with a few more for each message, so that
     /// empty ones count too; sixty-four full queues. At the bound: new ones are dropped and counted. Up to an eighth
     /// of it may lie idle with shards that took it ahead.
@@ -106,6 +110,7 @@ impl Default for Limits {
             outbound_topic_aliases_max: 64,
             queue_messages_max: 100_000,
             queue_bytes_max: 64 * 1024 * 1024,
+            queue_cache_bytes: 64 * 1024 * 1024,
             queued_bytes_per_organisation_max: 4 * 1024 * 1024 * 1024,
             queued_message_age_max_secs: 7 * 24 * 3600,
             outbound_bytes_max: 1024 * 1024,

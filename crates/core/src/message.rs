@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use tidegate_mqtt::{Properties, PropertyBuf, PropertyId, QoS};
 
+use crate::durable::place::{Place, Stored};
 use crate::time::Now;
 
 /// A message on its way: borrowed from the packet it came in, or from where it is kept.
@@ -69,8 +70,16 @@ pub(crate) fn forwarded<'a>(
 pub(crate) struct StoredMessage {
     /// Its name in the log; 0 until it has one.
     number: AtomicU64,
-    /// The round of checkpoints in which its content was last written; 0 is never.
-    round: AtomicU32,
+    /// Where its content stands in the log, as far as its shard has heard; 0 is nowhere.
+    position: AtomicU64,
+    length: AtomicU32,
+    /// The last epoch of the shard's [marks](crate::durable::marks) in which that place may be referred to.
+    valid_until: AtomicU32,
+    /// The [stretch](crate::durable::recorder) of the log in which its content was written and is not known to be there
+    /// yet; 0 is none.
+    stretch: AtomicU32,
+    /// In how many queues it waits and counts for the cache.
+    waiting: AtomicU32,
     /// Topic, properties, payload, one behind the other.
     bytes: Box<[u8]>,
     topic_len: u16,
@@ -89,7 +98,11 @@ impl StoredMessage {
         bytes.extend_from_slice(message.payload);
         Arc::new(Self {
             number: AtomicU64::new(0),
-            round: AtomicU32::new(0),
+            position: AtomicU64::new(0),
+            length: AtomicU32::new(0),
+            valid_until: AtomicU32::new(0),
+            stretch: AtomicU32::new(0),
+            waiting: AtomicU32::new(0),
             bytes: bytes.into_boxed_slice(),
             topic_len: message.topic.len() as u16,
             qos: message.qos,
@@ -131,10 +144,51 @@ impl StoredMessage {
         }
     }
 
-    /// Whether its content must be written in this round of checkpoints; not a second time. Asked only by the shard that
-    /// named it.
-    pub(crate) fn needs_writing(&self, round: u32) -> bool {
-        self.round.swap(round, Ordering::Relaxed) < round
+    /// Where its content is, if the place may still be referred to in this epoch of the shard's marks. This and all below
+    /// is asked and told only by the shard that named the message.
+    pub(crate) fn place(&self, epoch: u32) -> Option<Place> {
+        let position = self.position.load(Ordering::Relaxed);
+        let is_valid = position != 0 && self.valid_until.load(Ordering::Relaxed) >= epoch;
+        is_valid.then(|| Place::new(position, self.length.load(Ordering::Relaxed)))
+    }
+
+    /// What is kept of it when its content leaves memory.
+    pub(crate) fn as_stored(&self, place: Place) -> Stored {
+        let expires_at_ms = (self.expires_at_ms != u64::MAX).then_some(self.expires_at_ms);
+        Stored { place, size: self.bytes.len() as u32, expires_secs: Stored::expiry_of(expires_at_ms) }
+    }
+
+    /// Its content is there from now on.
+    pub(crate) fn set_place(&self, place: Place, valid_until: u32) {
+        self.position.store(place.position(), Ordering::Relaxed);
+        self.length.store(place.length(), Ordering::Relaxed);
+        self.valid_until.store(valid_until, Ordering::Relaxed);
+    }
+
+    /// Its place was marked.
+    pub(crate) fn keep_place(&self, valid_until: u32) {
+        self.valid_until.fetch_max(valid_until, Ordering::Relaxed);
+    }
+
+    /// Whether its content must be written for what refers to it by number: it is not on its way, or for so long that whoever
+    /// reads the log may have forgotten it. Then it is on its way from here on.
+    pub(crate) fn needs_writing(&self, stretch: u32) -> bool {
+        self.stretch.swap(stretch, Ordering::Relaxed) < stretch
+    }
+
+    /// It is no longer on its way: its place is known, or it did not arrive.
+    pub(crate) fn has_arrived(&self) {
+        self.stretch.store(0, Ordering::Relaxed);
+    }
+
+    /// It waits in one queue more; whether it waited in none.
+    pub(crate) fn begin_waiting(&self) -> bool {
+        self.waiting.fetch_add(1, Ordering::Relaxed) == 0
+    }
+
+    /// It waits in one queue less; whether it waits in none.
+    pub(crate) fn end_waiting(&self) -> bool {
+        self.waiting.fetch_sub(1, Ordering::Relaxed) == 1
     }
 }
 

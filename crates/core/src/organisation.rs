@@ -9,6 +9,7 @@ use crate::group::Groups;
 use crate::identifiers::OrganisationId;
 use crate::limits::Limits;
 use crate::queue::Accounts;
+use crate::queue::cache::QueueCache;
 use crate::retained::Retained;
 use crate::routes::Routes;
 use crate::session::Sessions;
@@ -48,9 +49,14 @@ impl Organisation {
     }
 
     /// What the queues are accounted to.
-    pub(crate) fn accounts<'a>(&'a mut self, now: Now, limits: &'a Limits) -> Accounts<'a> {
+    pub(crate) fn accounts<'a>(
+        &'a mut self,
+        now: Now,
+        limits: &'a Limits,
+        cache: &'a mut QueueCache,
+    ) -> Accounts<'a> {
         let allowance = &mut self.usage.queued_bytes;
-        Accounts { now, limits, allowance, counters: &mut self.counters }
+        Accounts { now, limits, allowance, counters: &mut self.counters, cache }
     }
 
     /// The running totals with the gauges of this moment.

@@ -171,6 +171,8 @@ impl Core {
             limits: &self.limits,
             allowance: &mut usage.queued_bytes,
             counters,
+            cache: &mut self.queue_cache,
+            reading: &mut self.reading,
             recorder: recorder!(self, effects),
             persisted: self.persisted,
             awaiting_identifiers: &mut self.awaiting_identifiers,
@@ -360,9 +362,8 @@ impl Parts<'_> {
             }
         }
         let is_durable = !keep.message.topic.starts_with('$');
-        if is_durable && self.courier.recorder.is_enabled() {
-            let number = self.courier.recorder.message(&mut keep.stored());
-            self.courier.recorder.write(&Record::Retained { organisation, number });
+        if is_durable {
+            self.courier.recorder.write(&Record::Retained { organisation, message: keep.message });
         }
         is_durable
     }

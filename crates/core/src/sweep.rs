@@ -4,6 +4,7 @@
 use crate::core::Core;
 use crate::organisation::Organisation;
 use crate::queue::Accounts;
+use crate::queue::cache::QueueCache;
 use crate::time::Now;
 
 /// Where the sweep is.
@@ -27,6 +28,7 @@ impl Core {
     pub(crate) fn sweep_queues(&mut self, now: Now) {
         self.sweep.due_ms = now.mono_ms + SWEEP_INTERVAL_MS;
         let mut visits = SWEEP_VISITS_MAX;
+        let cache = &mut self.queue_cache;
         // Once round at most, however few there are.
         for _ in 0..=self.organisations.len() {
             let Some(own) = self.organisations.get_mut(self.sweep.organisation) else {
@@ -34,7 +36,9 @@ impl Core {
                 continue;
             };
             let queued = own.usage.queued_bytes.used() > 0;
-            if queued && !sweep_organisation(own, &mut self.sweep.session, &mut visits, (now, &self.limits)) {
+            if queued
+                && !sweep_organisation(own, &mut self.sweep.session, &mut visits, (now, &self.limits), cache)
+            {
                 return;
             }
             self.sweep.session = 0;
@@ -49,6 +53,7 @@ fn sweep_organisation(
     next: &mut u32,
     visits: &mut usize,
     (now, limits): (Now, &crate::limits::Limits),
+    cache: &mut QueueCache,
 ) -> bool {
     let Organisation { sessions, usage, counters, .. } = own;
     while (*next as usize) < sessions.slot_count() {
@@ -60,7 +65,8 @@ fn sweep_organisation(
             && !session.queue.is_empty()
         {
             let allowance = &mut usage.queued_bytes;
-            let mut accounts = Accounts { now, limits, allowance, counters: &mut *counters };
+            let (counters, cache) = (&mut *counters, &mut *cache);
+            let mut accounts = Accounts { now, limits, allowance, counters, cache };
             let dropped = session.queue.drop_old(*visits, &mut accounts);
             *visits -= dropped;
             if *visits == 0 {

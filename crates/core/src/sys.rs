@@ -100,7 +100,7 @@ const LOADS: [(&str, Read); 9] = [
 ];
 
 /// The plain numbers under `$SYS/broker/`.
-const NUMBERS: [(&str, Read); 22] = [
+const NUMBERS: [(&str, Read); 24] = [
     ("clients/total", |c| c.sessions),
     ("clients/connected", |c| c.clients_connected),
     ("clients/active", |c| c.clients_connected),
@@ -123,6 +123,8 @@ const NUMBERS: [(&str, Read); 22] = [
     ("subscriptions/count", |c| c.subscriptions),
     ("shared_subscriptions/count", |c| c.shared_subscriptions),
     ("queued messages/count", |c| c.queued),
+    ("queued messages/in journal", |c| c.queued_in_log),
+    ("queued messages/read back", |c| c.read_back),
 ];
 
 impl Core {

@@ -17,4 +17,5 @@ mod residue;
 mod routing;
 mod sessions;
 mod shared_subscriptions;
+mod spill;
 mod world;

@@ -170,6 +170,7 @@ fn core_limits(limits: &Limits) -> tidegate_core::Limits {
         queue_messages_max: limits.queue_messages_max as usize,
         queue_bytes_max: bytes(limits.queue_bytes_max),
         queued_bytes_per_organisation_max: bytes(limits.queued_bytes_per_organisation_max),
+        queue_cache_bytes: bytes(limits.queue_cache_bytes),
         queued_message_age_max_secs: limits.queued_message_age_max_secs,
         outbound_bytes_max: bytes(limits.outbound_bytes_max),
         retained_messages_max: limits.retained_messages_max as usize,

@@ -61,6 +61,10 @@ counters! {
     queued;
     /// Gauge: bytes of messages queued for sessions.
     queued_bytes;
+    /// Gauge: messages queued for sessions whose content is in the journal only.
+    queued_in_log;
+    /// Messages whose content was read back from the journal.
+    read_back;
 }
 
 impl Counters {

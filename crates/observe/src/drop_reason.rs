@@ -45,4 +45,6 @@ drop_reasons! {
     NotAuthorized = "not-authorized";
     /// The retained message was not kept: the store is full by count or bytes.
     RetainedFull = "retained-full";
+    /// The message waited in the journal only, and is damaged there.
+    Unreadable = "unreadable";
 }

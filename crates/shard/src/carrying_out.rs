@@ -46,6 +46,7 @@ impl Shard {
         !effects.write.is_empty()
             || !effects.close.is_empty()
             || effects.persist.is_some()
+            || !effects.fetches.is_empty()
             || !effects.authenticate.is_empty()
             || !effects.hand_over.is_empty()
             || !effects.resume.is_empty()

@@ -6,9 +6,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
-use tidegate_core::{Input, ReasonCode, Records, Ticket};
+use tidegate_core::{
+    Fetch, Fetched, Input, Mark, Place, ReasonCode, RecordBytes, Records, Ticket, Unreadable,
+};
 use tidegate_journal as journal;
-use tidegate_journal::{Appender, Failure, Health, Journal, Kind, Marks, Outcome, Round};
+use tidegate_journal::{Appender, Failure, Health, Journal, Kind, Marks, Offset, Outcome, Position, Round};
 
 use crate::mailbox::{Mail, Mailbox};
 use crate::shard::Shard;
@@ -19,7 +21,10 @@ pub(crate) enum News {
     /// How submissions ended.
     Committed(Vec<Outcome>),
     /// Everything is to be written as images.
-    Checkpoint(Round),
+    /// What they refer to in these segments is to be written anew.
+    Checkpoint(Round, Arc<[u32]>),
+    /// What was asked for was read, or cannot be.
+    Fetched(Vec<journal::Answer>),
     /// How the journal is. Only the first shard hears it.
     Health(Health),
 }
@@ -28,17 +33,34 @@ pub(crate) enum News {
 pub(crate) struct Journaling {
     journal: Weak<Journal>,
     appender: Appender,
-    /// Submissions under way, each with what is durable in the core's order when it is.
-    under_way: VecDeque<(journal::Ticket, Option<Ticket>)>,
+    under_way: VecDeque<Submitted>,
+    /// Contents of messages in the open submission: what refused them, or where they will stand in it.
+    contents: Vec<Option<(Offset, u32)>>,
+    /// What is to be read and was not asked for yet.
+    fetches: VecDeque<Fetch>,
     /// The checkpoint that is being written.
     round: Option<Round>,
-    /// The one whose last piece goes out with the next submission.
-    ended: Option<Round>,
+    /// The one whose last piece goes out with the next submission, and what it refers to.
+    ended: Option<(Round, Marks)>,
     /// The last that was asked for.
     last_round: Round,
     trust: Trust,
     /// The core was told that this is not durable, and has to hear when it is.
     doubted: Option<Ticket>,
+}
+
+/// A submission under way.
+struct Submitted {
+    ticket: journal::Ticket,
+    /// What is durable in the core's order when it is.
+    up_to: Option<Ticket>,
+    contents: Vec<Option<(Offset, u32)>>,
+}
+
+/// How a submission ended, for the core.
+struct Ended {
+    places: Vec<Option<Place>>,
+    up_to: Option<(Ticket, Result<(), ReasonCode>)>,
 }
 
 /// Whether a success of the journal is one.
@@ -64,11 +86,12 @@ impl journal::Listener for Ear {
         self.mailbox.send(Mail::Journal(News::Committed(outcomes.to_vec())));
     }
 
-    fn fetched(&self, _: &mut Vec<journal::Answer>) {}
+    fn fetched(&self, answers: &mut Vec<journal::Answer>) {
+        self.mailbox.send(Mail::Journal(News::Fetched(std::mem::take(answers))));
+    }
 
-    fn checkpoint(&self, round: Round, _: Arc<[u32]>) {
-        // This shard refers to nothing by position: its images carry all content.
-        self.mailbox.send(Mail::Journal(News::Checkpoint(round)));
+    fn checkpoint(&self, round: Round, evacuate: Arc<[u32]>) {
+        self.mailbox.send(Mail::Journal(News::Checkpoint(round, evacuate)));
     }
 
     fn damaged(&self, damage: &journal::Damage) {
@@ -109,6 +132,8 @@ impl Journaling {
             journal: Arc::downgrade(journal),
             appender: journal.appender(stream, Arc::new(ear)),
             under_way: VecDeque::new(),
+            contents: Vec::new(),
+            fetches: VecDeque::new(),
             round: None,
             ended: None,
             last_round: Round(0),
@@ -128,24 +153,15 @@ impl Journaling {
         records: &mut Records,
         up_to: Option<Ticket>,
     ) -> Option<(Ticket, Result<(), ReasonCode>)> {
-        for record in records.iter() {
-            if self.appender.push(Kind::State, record).is_err() {
-                // Full: the rest of the turn is a submission of its own.
-                self.submit_open(None);
-                if let Err(error) = self.appender.push(Kind::State, record) {
-                    tracing::error!("a record of {} bytes is not written: {error}", record.len());
-                    self.lose_trust();
-                }
-            }
-        }
+        records.iter().for_each(|record| self.push(record));
         records.clear();
-        let ended = self.ended.take();
-        if let Some(round) = ended {
-            self.appender.checkpointed(round, Marks::default());
-        }
+        let ended = self.ended.take().map(|(round, marks)| {
+            self.appender.checkpointed(round, marks);
+            round
+        });
         let at_once = match (self.submit_open(up_to), self.under_way.back_mut()) {
             (true, _) => None,
-            (false, Some((_, last))) => {
+            (false, Some(Submitted { up_to: last, .. })) => {
                 *last = up_to.or(*last);
                 None
             }
@@ -159,9 +175,38 @@ impl Journaling {
 
     /// Whether there was anything to submit.
     fn submit_open(&mut self, up_to: Option<Ticket>) -> bool {
-        let ticket = self.appender.submit();
-        self.under_way.extend(ticket.map(|ticket| (ticket, up_to)));
-        ticket.is_some()
+        let Some(ticket) = self.appender.submit() else { return false };
+        let contents = std::mem::take(&mut self.contents);
+        self.under_way.push_back(Submitted { ticket, up_to, contents });
+        true
+    }
+
+    fn push(&mut self, record: RecordBytes<'_>) {
+        let RecordBytes { bytes, is_content } = record;
+        let kind = if is_content { Kind::Message } else { Kind::State };
+        let pushed = self.appender.push(kind, bytes).or_else(|_| {
+            // Full: the rest of the turn is a submission of its own.
+            self.submit_open(None);
+            self.appender.push(kind, bytes)
+        });
+        if let Err(error) = pushed {
+            tracing::error!("a record of {} bytes is not written: {error}", bytes.len());
+            self.lose_trust();
+        }
+        if is_content {
+            self.contents.push(pushed.ok().map(|offset| (offset, bytes.len() as u32)));
+        }
+    }
+
+    /// Asks for as much of what is to be read as the journal takes.
+    fn fetch(&mut self, fetches: &mut Vec<Fetch>) {
+        self.fetches.extend(fetches.drain(..));
+        while let Some(Fetch { place, tag }) = self.fetches.front().copied() {
+            if !self.appender.fetch(Position::from_u64(place.position()), place.length(), tag) {
+                return;
+            }
+            self.fetches.pop_front();
+        }
     }
 
     /// The images of a round are on their way, the last of them in the newest submission.
@@ -171,13 +216,20 @@ impl Journaling {
             self.journal.upgrade().into_iter().for_each(|journal| journal.request_checkpoint());
             return;
         }
-        self.trust = self.under_way.back().map_or(Trust::Full, |&(ticket, _)| Trust::Regained(ticket));
+        self.trust = self.under_way.back().map_or(Trust::Full, |last| Trust::Regained(last.ticket));
     }
 
-    /// What a submission's end means for the core's order, if anything waits for it.
-    fn end(&mut self, outcome: Outcome) -> Option<(Ticket, Result<(), ReasonCode>)> {
-        let (ticket, up_to) = self.under_way.pop_front()?;
+    /// What a submission's end means for the core: where contents stand, and what is durable.
+    fn end(&mut self, outcome: Outcome) -> Ended {
+        let Some(Submitted { ticket, up_to, contents }) = self.under_way.pop_front() else {
+            return Ended { places: Vec::new(), up_to: None };
+        };
         debug_assert_eq!(ticket, outcome.ticket, "outcomes come in the order of tickets");
+        let place = |content: Option<(Offset, u32)>| {
+            let (offset, length) = content?;
+            Some(Place::new(outcome.result.ok()?.plus(offset).to_u64(), length))
+        };
+        let places = contents.into_iter().map(place).collect();
         let result = match outcome.result {
             Err(failure) => {
                 self.lose_trust();
@@ -187,11 +239,12 @@ impl Journaling {
             Ok(_) if self.trust == Trust::Regained(ticket) => {
                 self.trust = Trust::Full;
                 // What was begun meanwhile and waits for the disk is part of the images.
-                return up_to.max(self.doubted.take()).map(|up_to| (up_to, Ok(())));
+                let up_to = up_to.max(self.doubted.take()).map(|up_to| (up_to, Ok(())));
+                return Ended { places, up_to };
             }
             Ok(_) => up_to.map_or(Ok(()), |up_to| self.judge(up_to)),
         };
-        up_to.map(|up_to| (up_to, result))
+        Ended { places, up_to: up_to.map(|up_to| (up_to, result)) }
     }
 
     /// Whether what the disk has can be relied on.
@@ -212,11 +265,15 @@ impl Shard {
     pub(crate) fn on_news(&mut self, news: News) {
         match news {
             News::Committed(outcomes) => outcomes.into_iter().for_each(|outcome| self.on_outcome(outcome)),
-            News::Checkpoint(round) => {
-                self.parts.core.begin_checkpoint();
+            News::Checkpoint(round, evacuate) => {
+                self.parts.core.begin_checkpoint(&evacuate);
                 if let Some(journaling) = &mut self.journaling {
                     (journaling.round, journaling.ended, journaling.last_round) = (Some(round), None, round);
                 }
+            }
+            News::Fetched(answers) => {
+                let answers = answers.into_iter().map(fetched).collect();
+                self.handle(Input::Fetched { answers });
             }
             News::Health(health) => self.say_health(health),
         }
@@ -233,8 +290,12 @@ impl Shard {
     }
 
     fn on_outcome(&mut self, outcome: Outcome) {
-        let ended = self.journaling.as_mut().and_then(|journaling| journaling.end(outcome));
-        self.tell_core(ended);
+        let Some(journaling) = &mut self.journaling else { return };
+        let Ended { places, up_to } = journaling.end(outcome);
+        if !places.is_empty() {
+            self.handle(Input::Placed { places: &places });
+        }
+        self.tell_core(up_to);
     }
 
     fn tell_core(&mut self, ended: Option<(Ticket, Result<(), ReasonCode>)>) {
@@ -249,7 +310,10 @@ impl Shard {
     pub(crate) fn submit(&mut self) {
         let up_to = self.effects.persist.take();
         let at_once = match &mut self.journaling {
-            Some(journaling) => journaling.submit(&mut self.effects.records, up_to),
+            Some(journaling) => {
+                journaling.fetch(&mut self.effects.fetches);
+                journaling.submit(&mut self.effects.records, up_to)
+            }
             None => {
                 self.effects.records.clear();
                 up_to.map(|up_to| (up_to, Ok(())))
@@ -265,14 +329,31 @@ impl Shard {
             && !journaling.is_full()
             && self.parts.core.continue_checkpoint(self.now, &mut self.effects)
         {
-            journaling.ended = journaling.round.take();
+            let marks = marks(self.parts.core.take_marks());
+            journaling.ended = journaling.round.take().map(|round| (round, marks));
         }
     }
 
     /// Whether images are still to be written and the disk takes them.
     pub(crate) fn is_in_checkpoint(&self) -> bool {
-        self.journaling.as_ref().is_some_and(|journaling| journaling.round.is_some() && !journaling.is_full())
+        let takes = |journaling: &Journaling| journaling.round.is_some() && !journaling.is_full();
+        self.journaling.as_ref().is_some_and(takes) && self.parts.core.wants_to_continue_checkpoint()
     }
+}
+
+fn marks(marked: Vec<Mark>) -> Marks {
+    let mut marks = Marks::default();
+    marked.iter().for_each(|mark| marks.add(mark.segment, mark.records, mark.bytes));
+    marks
+}
+
+fn fetched(answer: journal::Answer) -> Fetched {
+    let why = |unreadable| match unreadable {
+        journal::Unreadable::Gone => Unreadable::Gone,
+        journal::Unreadable::Damaged => Unreadable::Damaged,
+        journal::Unreadable::Io(_) => Unreadable::Io,
+    };
+    Fetched { tag: answer.tag, result: answer.result.map_err(why) }
 }
 
 fn reason(failure: Failure) -> ReasonCode {

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tidegate_core::{Recovery, Restored};
-use tidegate_journal::{Damage, Journal, Level, OpenError, Options, RealDisk, Record, Replay, Report};
+use tidegate_journal::{
+    Damage, Journal, Level, OpenError, Options, Position, RealDisk, Record, Replay, Report,
+};
 
 /// A journal that was read to its end.
 pub struct OpenedJournal {
@@ -30,7 +32,11 @@ pub fn open_journal(folder: &Path, level: Level, seed: u64, shards: u8) -> Resul
     let options = Options { level, ..Options::default() };
     let mut hearing = Hearing(Recovery::default());
     let (journal, report) = Journal::open(Arc::new(disk), options, &mut hearing)?;
-    let recovery = hearing.0;
+    let mut recovery = hearing.0;
+    recovery.hold(|place| journal.hold(Position::from_u64(place.position()), place.length()));
+    let mut lookup = journal.lookup();
+    recovery.read(|place| lookup.read(Position::from_u64(place.position()), place.length()).ok());
+    drop(lookup);
     let ((sessions, retained), lost) = (recovery.counts(), recovery.lost());
     let restored = recovery.split(seed, shards);
     Ok(OpenedJournal { journal: Arc::new(journal), restored, report, sessions, retained, lost })
@@ -44,7 +50,7 @@ impl Replay for Hearing {
     }
 
     fn record(&mut self, record: Record<'_>) {
-        self.0.record(record.bytes);
+        self.0.record(record.bytes, record.position.to_u64());
     }
 
     fn damaged(&mut self, damage: &Damage) {

@@ -4,23 +4,28 @@ use std::borrow::Cow;
 
 use tidegate_mqtt::QoS;
 
+use crate::durable::place::Reference;
 use crate::durable::record::Copy;
 use crate::durable::recorder::Recorder;
 use crate::group::GroupKey;
-use crate::queue::Queued;
+use crate::queue::{Content, Queued};
 use crate::window::{Awaiting, Exchange};
 
 impl Queued {
-    /// Writes the content if it was not written, and says what refers to it.
-    pub(crate) fn copy<'q>(&'q mut self, recorder: &mut Recorder<'_>) -> Copy<'q> {
-        Copy {
-            message: recorder.message(&mut self.message),
+    /// Writes the content if it has to be written, and says what refers to it. `None`: there is nothing to refer to.
+    pub(crate) fn copy<'q>(&'q mut self, recorder: &mut Recorder<'_>) -> Option<Copy<'q>> {
+        let message = match &mut self.content {
+            Content::Memory(message) => recorder.refer_to(message),
+            Content::Log(stored) => recorder.refer_to_stored(*stored),
+            Content::Lost => return None,
+        };
+        Some(Copy {
+            message,
             qos: self.qos,
             retain: self.retain,
-            received: false,
-            identifiers: borrowed(self.identifiers.as_deref()),
-            group: self.group.map(GroupKey::as_u64),
-        }
+            identifiers: Cow::Borrowed(self.identifiers()),
+            group: self.group().map(GroupKey::as_u64),
+        })
     }
 }
 
@@ -28,16 +33,11 @@ impl Exchange {
     /// As [`Queued::copy`].
     pub(crate) fn copy<'e>(&'e mut self, recorder: &mut Recorder<'_>) -> Copy<'e> {
         Copy {
-            message: self.message.as_mut().map_or(0, |message| recorder.message(message)),
+            message: self.message.as_mut().map_or(Reference::Nothing, |message| recorder.refer_to(message)),
             qos: if self.awaiting == Awaiting::PubAck { QoS::AtLeastOnce } else { QoS::ExactlyOnce },
             retain: self.retain,
-            received: self.awaiting == Awaiting::PubComp,
-            identifiers: borrowed(self.identifiers.as_deref()),
+            identifiers: Cow::Borrowed(self.identifiers.as_deref().unwrap_or_default()),
             group: self.group.map(GroupKey::as_u64),
         }
     }
-}
-
-fn borrowed(identifiers: Option<&[u32]>) -> Cow<'_, [u32]> {
-    Cow::Borrowed(identifiers.unwrap_or_default())
 }

@@ -7,11 +7,15 @@ use std::collections::HashSet;
 use foldhash::fast::FixedState;
 
 use crate::core::Core;
+use crate::durable::evacuation::Evacuee;
+use crate::durable::marks::Mark;
+use crate::durable::place::Reference;
 use crate::durable::record::{AWAITS_RETAINED, Presence, Record, SessionKey};
 use crate::durable::recorder::recorder;
 use crate::durable::spread::Had;
 use crate::effects::Effects;
 use crate::identifiers::{OrganisationId, SessionId};
+use crate::queue::Content;
 use crate::replay::ReplayRequest;
 use crate::time::Now;
 use crate::tree::NodeId;
@@ -34,9 +38,11 @@ enum Stage {
 }
 
 impl Core {
-    /// A checkpoint begins: write images of everything, a piece with each [`Core::continue_checkpoint`].
-    pub fn begin_checkpoint(&mut self) {
-        self.numbers.begin_round();
+    /// A checkpoint begins: write images of everything, a piece with each [`Core::continue_checkpoint`]. What they refer to in
+    /// these segments is written anew.
+    pub fn begin_checkpoint(&mut self, evacuated: &[u32]) {
+        self.numbers.marks.begin(evacuated.to_vec());
+        self.evacuation.clear();
         self.imaging = Some(Imaging { organisation: 0, stage: Stage::Session(0) });
     }
 
@@ -44,6 +50,18 @@ impl Core {
     #[must_use]
     pub fn is_in_checkpoint(&self) -> bool {
         self.imaging.is_some()
+    }
+
+    /// Whether a piece of images could be written now: they may have to wait for what is read.
+    #[must_use]
+    pub fn wants_to_continue_checkpoint(&self) -> bool {
+        self.imaging.is_some() && !self.evacuation.is_awaiting()
+    }
+
+    /// What the log refers to by its place, once the images are written: for the journal, with the news that they are.
+    pub fn take_marks(&mut self) -> Vec<Mark> {
+        self.evacuation.clear();
+        self.numbers.marks.take()
     }
 
     /// Writes about [`PIECE_BYTES`] of images; whether that was the last piece.
@@ -55,6 +73,9 @@ impl Core {
     pub(crate) fn write_images(&mut self, now: Now, piece_bytes: usize, effects: &mut Effects) -> bool {
         let end = effects.records.size() + piece_bytes;
         while effects.records.size() < end {
+            if self.evacuation.is_awaiting() {
+                return false;
+            }
             let Some(imaging) = self.imaging.take() else { return true };
             self.imaging = self.write_piece(now, imaging, piece_bytes, effects);
             let next = self.queue_being_imaged();
@@ -103,25 +124,6 @@ impl Core {
             Stage::Retained(place) => Stage::Retained(self.write_retained(id, place, piece_bytes, effects)),
         };
         Some(Imaging { organisation, stage })
-    }
-
-    /// The whole image of one session at once, with other sequences.
-    pub(crate) fn write_image(
-        &mut self,
-        now: Now,
-        organisation: OrganisationId,
-        session: SessionId,
-        effects: &mut Effects,
-    ) {
-        let own = &mut self.organisations[organisation.0 as usize];
-        if let Some(key) = own.sessions.get_mut(session).and_then(|session| session.key) {
-            self.recorder(effects).write(&Record::Ended { key });
-        }
-        self.write_head(organisation, session, effects);
-        let mut from = Some(0);
-        while let Some(sequence) = from {
-            from = self.write_queue(now, (organisation, session), sequence, PIECE_BYTES, effects);
-        }
     }
 
     /// Everything of a session but its queue.
@@ -210,7 +212,7 @@ impl Core {
         }
     }
 
-    /// A piece of a queue, from a sequence on; where the next begins, if there is more.
+    /// A piece of a queue, from a sequence on; where the next begins, if there is more or something has to be read first.
     fn write_queue(
         &mut self,
         now: Now,
@@ -222,17 +224,36 @@ impl Core {
         let own = &mut self.organisations[organisation.0 as usize];
         let session = own.sessions.get_mut(id)?;
         let key = session.key?;
+        self.move_evacuees((organisation, id), from, now);
+        let own = &mut self.organisations[organisation.0 as usize];
+        let session = own.sessions.get_mut(id)?;
         let mut recorder = recorder!(self, effects);
         let end = recorder.records.size() + piece_bytes;
-        for (sequence, queued) in session.queue.numbered_from(from) {
+        let mut waits_from = None;
+        for (sequence, arrival, queued) in session.queue.numbered_from(from) {
             if recorder.records.size() >= end {
                 return Some(sequence);
             }
+            if let Content::Log(stored) = queued.content
+                && recorder.numbers.marks.is_evacuated(stored.place)
+                && !matches!(self.evacuation.get(stored.place), Some(Evacuee::Stays))
+            {
+                waits_from = Some(sequence);
+                break;
+            }
             let since_secs = queued.since_unix_secs(now);
-            let copy = queued.copy(&mut recorder);
+            let is_in_memory = matches!(queued.content, Content::Memory(_));
+            let may_leave = queued.may_leave();
+            let Some(copy) = queued.copy(&mut recorder) else { continue };
+            let is_there = matches!(copy.message, Reference::Place(_));
             recorder.write(&Record::Queued { key, sequence, since_secs, copy });
+            if is_in_memory && may_leave && !is_there && self.queue_cache.is_over(&self.limits) {
+                recorder.note_waiting(organisation, id, arrival);
+            }
         }
-        None
+        let from = waits_from?;
+        self.read_evacuees((organisation, id), from, effects);
+        Some(from)
     }
 
     /// A piece of the retained messages; where the next begins.
@@ -250,8 +271,8 @@ impl Core {
         while recorder.records.size() < end
             && let Some(message) = own.retained.next_durable(&mut place, &mut visits)
         {
-            let number = recorder.message(message);
-            recorder.write(&Record::Retained { organisation: organisation.0, number });
+            let message = message.as_message();
+            recorder.write(&Record::Retained { organisation: organisation.0, message });
         }
         place
     }

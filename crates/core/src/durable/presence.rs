@@ -25,7 +25,11 @@ impl Core {
         let Some(session) = own.sessions.get_mut(session) else { return };
         let presence = Presence { expiry_secs: session.expiry.0, left_at_ms: None };
         let known = session.key;
-        session.key = if session.is_durable() { known.or(new_key) } else { None };
+        session.key = match session.is_durable() {
+            true => known.or(new_key),
+            // What waits in the log only stays there until it is sent.
+            false => known.filter(|_| session.queue.is_in_log()),
+        };
         let client_identifier = &*std::sync::Arc::clone(&session.client_identifier);
         let record = match (known, session.key) {
             (None, Some(key)) => {

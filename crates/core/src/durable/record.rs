@@ -8,8 +8,9 @@ use std::borrow::Cow;
 
 use tidegate_mqtt::QoS;
 
+use crate::durable::place::Reference;
 use crate::message::Message;
-use form::{Decode, Encode, flags};
+use form::{Decode, Encode};
 
 /// Names a durable session for ever, whatever slot and shard it has.
 pub(crate) type SessionKey = u64;
@@ -108,10 +109,10 @@ pub(crate) enum Record<'a> {
         key: SessionKey,
         identifier: u16,
     },
-    /// The message is its topic's retained one.
+    /// The message is its topic's retained one. Its content stands in here, so that a start needs nothing else for it.
     Retained {
         organisation: u32,
-        number: MessageNumber,
+        message: Message<'a>,
     },
     /// The topic has no retained message.
     Unretained {
@@ -146,11 +147,10 @@ pub(crate) struct Presence {
 /// One session's copy of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Copy<'a> {
-    pub(crate) message: MessageNumber,
+    /// [`Reference::Nothing`]: PUBREC came already, only the identifier is kept.
+    pub(crate) message: Reference,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
-    /// PUBREC came already: only the identifier is kept, and `message` means nothing.
-    pub(crate) received: bool,
     /// Subscription Identifiers.
     pub(crate) identifiers: Cow<'a, [u32]>,
     /// The shared subscription that it came through, by its key under the folder's seed.
@@ -185,9 +185,7 @@ impl<'a> Record<'a> {
             }
             Record::Unsubscribed { key, filter } => _ = to.tag(5).number(*key).bytes(filter.as_bytes()),
             Record::Message { number, message } => {
-                to.tag(6).number(*number).byte(flags(message.qos, message.retain, false));
-                to.number(message.expires_at_ms.map_or(0, |at| at.saturating_add(1)));
-                to.bytes(message.topic.as_bytes()).bytes(message.properties).bytes(message.payload);
+                to.tag(CONTENT).number(*number).message(message);
             }
             Record::Queued { key, sequence, since_secs, copy } => {
                 to.tag(7).number(*key).number(*sequence).number(*since_secs).copy(copy);
@@ -202,8 +200,8 @@ impl<'a> Record<'a> {
             Record::Finished { key, identifier } => to.of_identifier(11, *key, *identifier),
             Record::Taken { key, identifier } => to.of_identifier(12, *key, *identifier),
             Record::Released { key, identifier } => to.of_identifier(13, *key, *identifier),
-            Record::Retained { organisation, number } => {
-                to.tag(14).number(u64::from(*organisation)).number(*number);
+            Record::Retained { organisation, message } => {
+                to.tag(14).number(u64::from(*organisation)).message(message);
             }
             Record::Unretained { organisation, topic } => {
                 to.tag(15).number(u64::from(*organisation)).bytes(topic.as_bytes());
@@ -225,6 +223,11 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Whether an encoded record is a message's content, which is read by its place.
+    pub(crate) fn is_content(bytes: &[u8]) -> bool {
+        bytes.first() == Some(&CONTENT)
+    }
+
     /// Reads one record; `None` if the bytes are none of ours.
     pub(crate) fn decode(bytes: &'a [u8]) -> Option<Self> {
         let mut from = Decode(bytes);
@@ -244,7 +247,7 @@ impl<'a> Record<'a> {
                 identifier: from.small()?,
             },
             5 => Record::Unsubscribed { key: from.number()?, filter: from.text()? },
-            6 => from.message()?,
+            CONTENT => Record::Message { number: from.number()?, message: from.message()? },
             7 => Record::Queued {
                 key: from.number()?,
                 sequence: from.number()?,
@@ -261,7 +264,7 @@ impl<'a> Record<'a> {
             11 => Record::Finished { key: from.number()?, identifier: from.identifier()? },
             12 => Record::Taken { key: from.number()?, identifier: from.identifier()? },
             13 => Record::Released { key: from.number()?, identifier: from.identifier()? },
-            14 => Record::Retained { organisation: from.small()?, number: from.number()? },
+            14 => Record::Retained { organisation: from.small()?, message: from.message()? },
             15 => Record::Unretained { organisation: from.small()?, topic: from.text()? },
             16 => Record::Will {
                 number: from.number()?,
@@ -286,6 +289,9 @@ impl<'a> Record<'a> {
         from.0.is_empty().then_some(record)
     }
 }
+
+/// The first byte of content.
+const CONTENT: u8 = 6;
 
 #[cfg(test)]
 mod tests;

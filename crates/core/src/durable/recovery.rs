@@ -1,39 +1,41 @@
 //! Records → what they leave: one pass over the log, in its order, for all shards together. Nothing here depends on how
 //! many shards there were or will be.
+//!
+//! Content is not kept: what waits in queues comes back as places in the log, and only what must be in memory is read when
+//! all was heard ([`contents`]).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod contents;
+mod draft;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
-use tidegate_mqtt::QoS;
 
 use crate::connection::OwnedWill;
 use crate::core::owner_of_client;
 use crate::core::owner_of_topic;
-use crate::durable::record::{AWAITS_RETAINED, Copy, MessageNumber, Presence, Record, SessionKey};
+use crate::durable::place::{Place, Reference, Stored};
+use crate::durable::record::{AWAITS_RETAINED, Copy, Record, SessionKey};
 use crate::durable::spread::Had;
+use crate::group::GroupKey;
 use crate::identifiers::OrganisationId;
 use crate::message::StoredMessage;
+use crate::queue::{Content, Queued};
+
+use contents::Contents;
+pub(crate) use draft::{QueueDraft, SessionDraft};
 
 /// Hears the records of a log and keeps what is still alive.
 #[derive(Default)]
 pub struct Recovery {
     sessions: HashMap<SessionKey, SessionDraft, FixedState>,
-    messages: HashMap<MessageNumber, Heard, FixedState>,
-    /// So many messages, and those that nobody refers to are looked for.
-    messages_before_purge: usize,
+    contents: Contents,
     retained: HashMap<(u32, Box<str>), Arc<StoredMessage>, FixedState>,
     wills: BTreeMap<u64, WillDraft>,
     /// The highest number that was given to anything.
     highest: u64,
     lost: u64,
-}
-
-/// A message's content, for what refers to it by number.
-struct Heard {
-    message: Arc<StoredMessage>,
-    /// Nobody referred to it when that was looked for last.
-    was_idle: bool,
 }
 
 /// What a recovery leaves for one shard.
@@ -51,45 +53,14 @@ pub(crate) struct WillDraft {
     pub(crate) will: OwnedWill,
 }
 
-/// One session on its way back.
-pub(crate) struct SessionDraft {
-    /// Copies of it came, and its image may follow: until then only they count.
-    is_expected: bool,
-    pub(crate) organisation: OrganisationId,
-    pub(crate) client_identifier: Box<str>,
-    pub(crate) presence: Presence,
-    /// Options and Subscription Identifier of each filter.
-    pub(crate) subscriptions: HashMap<Box<str>, (u8, u32), FixedState>,
-    /// By sequence: an image is written in pieces, between which newer copies arrive.
-    pub(crate) queue: BTreeMap<u64, CopyDraft>,
-    /// Above all sequences that were ever seen.
-    pub(crate) next_sequence: u64,
-    /// In the order in which they were begun.
-    pub(crate) window: Vec<(u16, CopyDraft)>,
-    pub(crate) awaiting_release: HashSet<u16, FixedState>,
-    /// Messages of which other shards shall have copies, and perhaps have not.
-    pub(crate) half_taken: HashMap<u16, Had, FixedState>,
-}
-
-/// One copy on its way back.
-pub(crate) struct CopyDraft {
-    /// `None`: PUBREC came, only the identifier counts.
-    pub(crate) message: Option<Arc<StoredMessage>>,
-    pub(crate) qos: QoS,
-    pub(crate) retain: bool,
-    pub(crate) identifiers: Option<Box<[u32]>>,
-    pub(crate) group: Option<u64>,
-    pub(crate) since_secs: u64,
-}
-
 impl Recovery {
     /// Everything is told again from another place: forget what was heard.
     pub fn begin(&mut self) {
         *self = Self::default();
     }
 
-    /// Hears one record; `false` if it cannot be understood, so that something is lost.
-    pub fn record(&mut self, bytes: &[u8]) -> bool {
+    /// Hears one record, which stands at `position`; `false` if it cannot be understood, so that something is lost.
+    pub fn record(&mut self, bytes: &[u8], position: u64) -> bool {
         let Some(record) = Record::decode(bytes) else {
             self.lost += 1;
             return false;
@@ -97,17 +68,13 @@ impl Recovery {
         match record {
             Record::Message { number, message } => {
                 self.highest = self.highest.max(number);
-                let message = StoredMessage::new(&message);
-                self.messages.insert(number, Heard { message, was_idle: false });
-                self.purge();
+                let place = Place::new(position, bytes.len() as u32);
+                let expires_secs = Stored::expiry_of(message.expires_at_ms);
+                self.contents.hear(number, Stored { place, size: message.size() as u32, expires_secs });
             }
-            Record::Retained { organisation, number } => match self.messages.get(&number) {
-                Some(Heard { message, .. }) => {
-                    let topic = message.as_message().topic.into();
-                    self.retained.insert((organisation, topic), Arc::clone(message));
-                }
-                None => self.lost += 1,
-            },
+            Record::Retained { organisation, message } => {
+                self.retained.insert((organisation, message.topic.into()), StoredMessage::new(&message));
+            }
             Record::Unretained { organisation, topic } => {
                 self.retained.remove(&(organisation, Box::from(topic)));
             }
@@ -125,7 +92,7 @@ impl Recovery {
                 let known = self.sessions.insert(key, draft);
                 // The queue follows in pieces, and the last of them may not have been written.
                 if let (Some(known), Some(draft)) = (known, self.sessions.get_mut(&key)) {
-                    (draft.queue, draft.next_sequence) = (known.queue, known.next_sequence);
+                    draft.queue = known.queue;
                 }
             }
             Record::Ended { key } => _ = self.sessions.remove(&key),
@@ -134,17 +101,9 @@ impl Recovery {
         true
     }
 
-    /// A change of a session. One that is unknown has ended since, or its image comes later and has the change in it; the
-    /// image refers to messages that were written before it, so copies keep those until then.
+    /// A change of a session. One that is unknown has ended since, or its image comes later and has the change in it.
     fn step(&mut self, record: Record<'_>) {
-        let (messages, sessions) = (&self.messages, &mut self.sessions);
-        let lost = &mut self.lost;
-        // The message of a session's copy may have been written before the log begins; then the image writes it again.
-        let mut draft = |copy: Copy<'_>, since_secs, is_expected: bool| {
-            let draft = CopyDraft::new(copy, since_secs, messages);
-            *lost += u64::from(draft.is_none() && !is_expected);
-            draft
-        };
+        let (contents, sessions) = (&self.contents, &mut self.sessions);
         match record {
             Record::Presence { key, presence } => {
                 if let Some(session) = sessions.get_mut(&key) {
@@ -168,15 +127,12 @@ impl Recovery {
             }
             Record::Queued { key, sequence, since_secs, copy } => {
                 let session = sessions.entry(key).or_insert_with(SessionDraft::expected);
-                session.next_sequence = session.next_sequence.max(sequence + 1);
-                let copy = draft(copy, since_secs, session.is_expected);
-                session.queue.extend(copy.map(|copy| (sequence, copy)));
+                session.queue.put(sequence, copied(&copy, contents).since(since_secs));
             }
             Record::Sent { key, identifier, copy } => {
                 let session = sessions.entry(key).or_insert_with(SessionDraft::expected);
-                if let Some(copy) = draft(copy, 0, session.is_expected) {
-                    session.begin(identifier, copy);
-                }
+                let queued = (copy.message != Reference::Nothing).then(|| copied(&copy, contents));
+                session.begin(identifier, queued);
             }
             Record::Begun { key, sequence, identifier } => {
                 if let Some(session) = sessions.get_mut(&key) {
@@ -186,7 +142,7 @@ impl Recovery {
             Record::Received { key, identifier } => {
                 let session = sessions.get_mut(&key);
                 if let Some((_, copy)) = session.and_then(|session| session.exchange(identifier)) {
-                    copy.message = None;
+                    *copy = None;
                 }
             }
             Record::Finished { key, identifier } => {
@@ -221,25 +177,38 @@ impl Recovery {
         }
     }
 
-    /// Messages that are no longer referred to go, now and then: a long log must not be held as a whole. One goes when it
-    /// is found idle twice: what refers to a message follows it, however old its number is, and an image of a queue has old
-    /// numbers.
-    fn purge(&mut self) {
-        if self.messages.len() <= self.messages_before_purge.max(MESSAGES_BEFORE_PURGE_MIN) {
-            return;
-        }
-        self.messages.retain(|_, heard| {
-            let is_idle = Arc::strong_count(&heard.message) == 1;
-            let was_idle = std::mem::replace(&mut heard.was_idle, is_idle);
-            !(is_idle && was_idle)
-        });
-        self.messages_before_purge = self.messages.len() * 2;
-    }
-
-    /// How many records or copies could not be understood: with an undamaged log, none.
+    /// How many records and copies are lost: with an undamaged log, none. Known when all was [held](Self::hold) and
+    /// [read](Self::read).
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.lost
+    }
+
+    /// Says for each copy where its content stands. What cannot be there is lost.
+    pub fn hold(&mut self, mut is_there: impl FnMut(Place) -> bool) {
+        let mut lost = 0;
+        for copy in known(&mut self.sessions).flat_map(SessionDraft::copies_mut) {
+            match copy.content {
+                Content::Log(stored) if is_there(stored.place) => continue,
+                Content::Memory(_) => continue,
+                Content::Log(_) | Content::Lost => {}
+            }
+            copy.content = Content::Lost;
+            lost += 1;
+        }
+        self.lost += lost;
+    }
+
+    /// Reads what has to be in memory when clients come: what is in flight, and what came through a shared subscription.
+    pub fn read(&mut self, read: impl FnMut(Place) -> Option<Vec<u8>>) {
+        let needed = known(&mut self.sessions).flat_map(SessionDraft::needed_mut).collect();
+        self.lost += contents::read(needed, read);
+    }
+
+    /// Reads everything, for people to look at.
+    pub fn read_all(&mut self, read: impl FnMut(Place) -> Option<Vec<u8>>) {
+        let all = known(&mut self.sessions).flat_map(SessionDraft::copies_mut).collect();
+        self.lost += contents::read(all, read);
     }
 
     /// How many sessions and retained messages came back.
@@ -282,75 +251,24 @@ impl Recovery {
     }
 }
 
-impl SessionDraft {
-    fn new(organisation: u32, client_identifier: &str, presence: Presence) -> Self {
-        Self {
-            is_expected: false,
-            organisation: OrganisationId(organisation),
-            client_identifier: client_identifier.into(),
-            presence,
-            subscriptions: HashMap::default(),
-            queue: BTreeMap::new(),
-            next_sequence: 0,
-            window: Vec::new(),
-            awaiting_release: HashSet::default(),
-            half_taken: HashMap::default(),
-        }
-    }
-
-    fn expected() -> Self {
-        let presence = Presence { expiry_secs: 0, left_at_ms: None };
-        Self { is_expected: true, ..Self::new(0, "", presence) }
-    }
-
-    fn exchange(&mut self, identifier: u16) -> Option<&mut (u16, CopyDraft)> {
-        self.window.iter_mut().find(|(of, _)| *of == identifier)
-    }
-
-    fn begin(&mut self, identifier: u16, copy: CopyDraft) {
-        match self.exchange(identifier) {
-            Some((_, known)) => *known = copy,
-            None => self.window.push((identifier, copy)),
-        }
-    }
-
-    /// What waited before this copy was dropped: a queue gives its first.
-    fn begin_queued(&mut self, sequence: u64, identifier: u16) {
-        while let Some(first) = self.queue.first_entry()
-            && *first.key() <= sequence
-        {
-            let (at, copy) = first.remove_entry();
-            if at == sequence && self.exchange(identifier).is_none() {
-                self.window.push((identifier, copy));
-            }
-        }
-    }
-
-    fn finish(&mut self, identifier: u16) {
-        if let Some(at) = self.window.iter().position(|(of, _)| *of == identifier) {
-            self.window.remove(at);
-        }
-    }
+fn known(
+    sessions: &mut HashMap<SessionKey, SessionDraft, FixedState>,
+) -> impl Iterator<Item = &mut SessionDraft> {
+    sessions.values_mut().filter(|session| !session.is_expected)
 }
 
-impl CopyDraft {
-    /// `None` if the message is not there.
-    fn new(
-        copy: Copy<'_>,
-        since_secs: u64,
-        messages: &HashMap<MessageNumber, Heard, FixedState>,
-    ) -> Option<Self> {
-        let message = match copy.received {
-            true => None,
-            false => Some(Arc::clone(&messages.get(&copy.message)?.message)),
-        };
-        let identifiers = (!copy.identifiers.is_empty()).then(|| copy.identifiers.into());
-        Some(Self { message, qos: copy.qos, retain: copy.retain, identifiers, group: copy.group, since_secs })
-    }
+/// A copy on its way back. Content that is unknown was written before the log begins; then an image says where, if the copy is
+/// alive.
+fn copied(copy: &Copy<'_>, contents: &Contents) -> Queued {
+    let stored = match copy.message {
+        Reference::Number(number) => contents.get(number),
+        Reference::Place(stored) => Some(stored),
+        Reference::Nothing => None,
+    };
+    let content = stored.map_or(Content::Lost, Content::Log);
+    let group = copy.group.and_then(GroupKey::from_u64);
+    Queued::new(content, (copy.qos, copy.retain), &copy.identifiers, group)
 }
-
-/// Looking for what is no longer referred to is not worth it before there are so many.
-const MESSAGES_BEFORE_PURGE_MIN: usize = 100_000;
 
 #[cfg(test)]
 mod tests;

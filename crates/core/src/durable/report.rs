@@ -4,7 +4,8 @@
 use tidegate_mqtt::{QoS, RetainHandling, SubscriptionOptions, Version};
 
 use crate::durable::record::AWAITS_RETAINED;
-use crate::durable::recovery::{CopyDraft, Recovery, SessionDraft};
+use crate::durable::recovery::{Recovery, SessionDraft};
+use crate::queue::{Content, Queued};
 use crate::session::SessionExpiry;
 
 /// A session that outlives its connection.
@@ -52,8 +53,10 @@ pub struct MessageReport<'r> {
 pub struct WaitingReport<'r> {
     /// Since when, in seconds since 1970.
     pub since_secs: u64,
-    /// Which.
-    pub message: MessageReport<'r>,
+    /// Bytes of topic, properties and payload.
+    pub bytes: usize,
+    /// Which; `None` if it was not [read](Recovery::read_all).
+    pub message: Option<MessageReport<'r>>,
 }
 
 /// A message that was sent, and whose exchange is not over.
@@ -61,7 +64,7 @@ pub struct WaitingReport<'r> {
 pub struct InFlightReport<'r> {
     /// Packet Identifier.
     pub identifier: u16,
-    /// `None`: PUBREC came, and only the identifier counts.
+    /// `None`: PUBREC came, and only the identifier counts; or it was not [read](Recovery::read).
     pub message: Option<MessageReport<'r>>,
 }
 
@@ -157,15 +160,21 @@ impl<'r> SessionReport<'r> {
 
     /// What waits for its client, the oldest first.
     pub fn waiting(self) -> impl Iterator<Item = WaitingReport<'r>> {
-        self.0.queue.values().filter_map(|copy| {
-            Some(WaitingReport { since_secs: copy.since_secs, message: message_of(copy)? })
+        let waiting = self.0.queue.messages.iter().filter(|copy| !copy.is_lost());
+        waiting.map(|copy| WaitingReport {
+            since_secs: copy.restored_since(),
+            bytes: copy.size(),
+            message: message_of(copy),
         })
     }
 
     /// What was sent and is not acknowledged to its end, in the order of sending.
     pub fn in_flight(self) -> impl Iterator<Item = InFlightReport<'r>> {
         let window = self.0.window.iter();
-        window.map(|(identifier, copy)| InFlightReport { identifier: *identifier, message: message_of(copy) })
+        window.map(|(identifier, copy)| InFlightReport {
+            identifier: *identifier,
+            message: copy.as_ref().and_then(message_of),
+        })
     }
 
     /// Packet Identifiers of QoS 2 messages that the client has sent and not released.
@@ -179,9 +188,9 @@ impl<'r> SessionReport<'r> {
     }
 }
 
-fn message_of(copy: &CopyDraft) -> Option<MessageReport<'_>> {
-    let message = copy.message.as_deref()?.as_message();
-    Some(MessageReport { qos: copy.qos, retain: copy.retain, ..message.into() })
+fn message_of(copy: &Queued) -> Option<MessageReport<'_>> {
+    let Content::Memory(message) = &copy.content else { return None };
+    Some(MessageReport { qos: copy.qos, retain: copy.retain, ..message.as_message().into() })
 }
 
 impl<'m> From<crate::message::Message<'m>> for MessageReport<'m> {

@@ -7,12 +7,12 @@ use tidegate_mqtt::{PacketIdentifier, QoS, SharedFilter, SubscriptionOptions, Ve
 
 use crate::core::{Core, Timer};
 use crate::durable::record::{AWAITS_RETAINED, Presence, Record, SessionKey};
-use crate::durable::recovery::{CopyDraft, Restored, SessionDraft, WillDraft};
+use crate::durable::recovery::{QueueDraft, Restored, SessionDraft, WillDraft};
 use crate::effects::Effects;
 use crate::group::{GroupKey, Member};
 use crate::identifiers::{OrganisationId, SessionId};
 use crate::message::{Keepable, StoredMessage};
-use crate::queue::Queued;
+use crate::queue::{Content, Queued};
 use crate::replay::ReplayRequest;
 use crate::retained::Stored;
 use crate::session::SessionExpiry;
@@ -47,19 +47,21 @@ impl Core {
     fn restore_session(&mut self, now: Now, key: SessionKey, draft: SessionDraft, effects: &mut Effects) {
         let organisation = draft.organisation;
         let limits = self.limits.clone();
-        let own = self.organisation(organisation);
+        self.organisation(organisation);
+        let (own, cache) = (&mut self.organisations[organisation.0 as usize], &mut self.queue_cache);
         if own.sessions.find(&draft.client_identifier).is_some() {
             return;
         }
         own.usage.sessions.settle(own.usage.sessions.used() + 1);
-        own.counters.queued += draft.window.len() as u64;
+        let window: Vec<_> = draft.window.into_iter().filter_map(exchange).collect();
+        own.counters.queued += window.len() as u64;
         let session = own.sessions.open(&draft.client_identifier);
         let id = session.id;
         session.key = Some(key);
         session.expiry = SessionExpiry(draft.presence.expiry_secs);
         session.awaiting_release = draft.awaiting_release;
         session.half_taken = draft.half_taken;
-        session.window = Window::restored(draft.window.into_iter().filter_map(exchange));
+        session.window = Window::restored(window);
         // A client that was connected is gone since now.
         let left_at_ms = draft.presence.left_at_ms.unwrap_or(now.unix_ms);
         let gone_ms = now.unix_ms.saturating_sub(left_at_ms);
@@ -68,10 +70,8 @@ impl Core {
         session.left_at_ms = left_at_ms;
         let (never, deadline, absence) = (session.expiry.never(), session.expires_at_ms, session.absence);
         let mut queue = std::mem::take(&mut session.queue);
-        let first = draft.queue.keys().next().copied().unwrap_or(draft.next_sequence);
-        let contiguous = draft.queue.len() as u64 == draft.next_sequence - first;
-        let copies = draft.queue.into_values().filter_map(queued);
-        queue.restore(first, copies, own.accounts(now, &limits));
+        let QueueDraft { first, messages } = draft.queue;
+        queue.restore(first, messages, &mut own.accounts(now, &limits, cache));
         if let Some(session) = own.sessions.get_mut(id) {
             session.queue = queue;
         }
@@ -84,10 +84,6 @@ impl Core {
         if draft.presence.left_at_ms.is_none() {
             let presence = Presence { left_at_ms: Some(left_at_ms), ..draft.presence };
             self.recorder(effects).write(&Record::Presence { key, presence });
-        }
-        if !contiguous {
-            // Damage has taken something out of the middle: the places are written anew.
-            self.write_image(now, organisation, id, effects);
         }
     }
 
@@ -176,20 +172,18 @@ impl Core {
     }
 }
 
-fn exchange((identifier, draft): (u16, CopyDraft)) -> Option<(PacketIdentifier, Exchange)> {
-    let mut exchange = Exchange::new(draft.qos, draft.retain);
-    if draft.message.is_none() {
+fn exchange((identifier, copy): (u16, Option<Queued>)) -> Option<(PacketIdentifier, Exchange)> {
+    let identifier = PacketIdentifier::new(identifier)?;
+    let Some(copy) = copy else {
+        let mut exchange = Exchange::new(QoS::ExactlyOnce, false);
         exchange.awaiting = Awaiting::PubComp;
-    }
-    exchange.message = draft.message;
-    exchange.identifiers = draft.identifiers;
-    exchange.group = draft.group.and_then(GroupKey::from_u64);
-    Some((PacketIdentifier::new(identifier)?, exchange))
-}
-
-fn queued(draft: CopyDraft) -> Option<(u64, Queued)> {
-    let identifiers = draft.identifiers.unwrap_or_default();
-    let group = draft.group.and_then(GroupKey::from_u64);
-    let (qos, retain) = (draft.qos.max(QoS::AtLeastOnce), draft.retain);
-    Some((draft.since_secs, Queued::new(draft.message?, (qos, retain), &identifiers, group)))
+        return Some((identifier, exchange));
+    };
+    let mut exchange = Exchange::new(copy.qos, copy.retain);
+    let identifiers = copy.identifiers();
+    exchange.identifiers = (!identifiers.is_empty()).then(|| identifiers.into());
+    exchange.group = copy.group();
+    let Content::Memory(message) = copy.content else { return None };
+    exchange.message = Some(message);
+    Some((identifier, exchange))
 }

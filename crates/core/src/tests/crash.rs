@@ -305,7 +305,7 @@ fn a_crash_in_the_middle_of_a_checkpoint_loses_nothing_of_a_queue() {
     world.connect("p", &v5());
     let payloads: Vec<String> = (0..20).map(|number| number.to_string()).collect();
     payloads.iter().for_each(|payload| _ = world.publish("p", "t", payload.as_bytes(), QoS::AtLeastOnce));
-    world.begin_checkpoint();
+    world.begin_checkpoint(|_| false, false);
     assert!(!world.continue_checkpoint(50));
     world.kill(1);
     world.connect("s", &durable());

@@ -22,6 +22,7 @@ use self::publisher::Publisher;
 use self::seed::Seed;
 use self::subscriber::Subscriber;
 use super::world::{ConnectOptions, Got, World, v3, v5};
+use crate::Limits;
 
 struct History {
     seed: Seed,
@@ -33,6 +34,8 @@ struct History {
     journal_stalls: bool,
     mail_waits: bool,
     shards: u8,
+    /// Messages that were read back in all lives of the server.
+    read_back: u64,
     trace: Vec<String>,
 }
 
@@ -46,7 +49,10 @@ impl History {
         let subscribers: Vec<_> =
             (0..1 + seed.below(3)).map(|number| Subscriber::new(number, seed.percent(60))).collect();
         Self {
-            world: World::new(shards),
+            world: World::with_limits(
+                shards,
+                Limits { queue_cache_bytes: [0, 0, 300, 1 << 20][seed.below(4)], ..Limits::default() },
+            ),
             ledger: Ledger::new(subscribers.len()),
             seed,
             publishers,
@@ -55,6 +61,7 @@ impl History {
             journal_stalls: false,
             mail_waits: false,
             shards,
+            read_back: 0,
             trace: Vec::new(),
         }
     }
@@ -88,6 +95,9 @@ impl History {
     }
 
     fn step(&mut self) {
+        if self.seed.percent(20) {
+            self.reads();
+        }
         match self.seed.below(100) {
             0..35 => self.publish(),
             35..45 => self.subscribe(),
@@ -212,6 +222,19 @@ impl History {
         self.note(format!("journal stalls: {}", self.journal_stalls));
     }
 
+    /// What is read back comes late, in any order, and now and then not.
+    fn reads(&mut self) {
+        match self.world.reads_waiting() {
+            0 => self.world.reads_stall(true),
+            _ if self.seed.percent(10) => self.world.reads_stall(false),
+            waiting => {
+                let (at, fails) = (self.seed.below(waiting), self.seed.percent(10));
+                self.note(format!("one of {waiting} reads is answered, fails {fails}"));
+                self.world.read_one(at, fails);
+            }
+        }
+    }
+
     fn mail(&mut self) {
         if self.mail_waits && self.seed.percent(60) {
             self.note("mail moves");
@@ -225,7 +248,9 @@ impl History {
     fn checkpoint(&mut self) {
         let (pieces, piece_bytes) = (1 + self.seed.below(3), 1 + self.seed.below(200));
         self.note(format!("checkpoint, {pieces} pieces of {piece_bytes}"));
-        self.world.begin_checkpoint();
+        let (percent, comes_late) = ([0, 30, 100][self.seed.below(3)], self.seed.percent(50));
+        let mut seed = Seed(self.seed.next());
+        self.world.begin_checkpoint(|_| seed.percent(percent), comes_late);
         for _ in 0..pieces {
             if self.world.continue_checkpoint(piece_bytes) {
                 return;
@@ -240,6 +265,7 @@ impl History {
         self.publishers.iter_mut().for_each(|publisher| publisher.crashed(&mut self.ledger, self.shards));
         self.shards = 1 + self.seed.below(3) as u8;
         self.note(format!("crash with {kept} of {durable} to {turns}, {} shards", self.shards));
+        self.read_back += self.world.counters().read_back;
         self.world.crash(self.shards, kept);
         (self.journal_stalls, self.mail_waits) = (false, false);
         self.subscribers.iter_mut().for_each(Subscriber::disconnected);
@@ -266,11 +292,26 @@ impl History {
         }
     }
 
+    /// Nobody has anything to send: no content is kept, in memory or in the log.
+    fn nothing_is_left(&mut self) {
+        for _ in 0..2 {
+            while !self.world.continue_checkpoint(1 << 20) {}
+            self.world.checkpoint(|_| {});
+        }
+        assert_eq!(self.world.contents(), 0, "contents are left in the log that nobody needs");
+        let residue = self.world.residue();
+        assert_eq!((residue.queue_cache, residue.on_their_way), (0, 0));
+        self.world.check_gauges();
+    }
+
     /// Everybody comes back, and everything is finished.
     fn finish(&mut self) {
         self.note("everything goes on");
         self.world.journal_goes_on();
         self.world.delay_shards(false);
+        self.world.reads_stall(false);
+        // What could not be read is asked for again.
+        self.world.advance_ms(1200);
         (self.journal_stalls, self.mail_waits) = (false, false);
         self.absorb();
         (0..self.publishers.len())
@@ -292,6 +333,7 @@ impl History {
             assert!(publisher.is_done(), "{} waits for ever", publisher.flights());
         }
         assert!(self.subscribers.iter().all(Subscriber::is_done));
+        self.nothing_is_left();
         self.watch();
         self.ledger.close();
     }
@@ -313,7 +355,7 @@ fn options(is_v5: bool, durable: bool, receive_maximum: Option<u32>) -> ConnectO
 }
 
 /// Lives through the history of a seed; what happened, if something was not as it must be.
-fn live(seed: u64) -> Result<(), Failure> {
+fn live(seed: u64) -> Result<u64, Failure> {
     let mut history = History::new(seed);
     let lived = catch_unwind(AssertUnwindSafe(|| {
         for _ in 0..10 + history.seed.below(70) {
@@ -323,8 +365,8 @@ fn live(seed: u64) -> Result<(), Failure> {
         history.crash();
         history.finish();
     }));
-    let trace = history.trace;
-    lived.map_err(|panic| {
+    let (trace, read_back) = (history.trace, history.read_back);
+    lived.map(|()| read_back).map_err(|panic| {
         let what = panic.downcast_ref::<String>().cloned().unwrap_or_default();
         Failure { seed, what, trace }
     })
@@ -340,10 +382,17 @@ const HISTORIES: u64 = 4000;
 
 #[test]
 fn what_was_acknowledged_is_there_after_any_crash() {
-    let failures: Vec<Failure> = (0..HISTORIES).filter_map(|seed| live(seed).err()).collect();
+    let (mut failures, mut read_back) = (Vec::new(), 0);
+    for seed in 0..HISTORIES {
+        match live(seed) {
+            Ok(messages) => read_back += messages,
+            Err(failure) => failures.push(failure),
+        }
+    }
     let count = failures.len();
     if let Some(shortest) = failures.into_iter().min_by_key(|failure| failure.trace.len()) {
         let Failure { seed, what, trace } = shortest;
         panic!("{count} histories fail; seed {seed}: {what}\n{}", trace.join("\n"));
     }
+    assert!(read_back > HISTORIES / 2, "only {read_back} messages were read back");
 }

@@ -14,6 +14,10 @@ pub(super) struct Residue {
     pub(super) walks: usize,
     pub(super) held_journal: usize,
     pub(super) receipts_owed: usize,
+    /// Bytes of waiting messages in memory.
+    pub(super) queue_cache: u64,
+    /// Contents and copies of which the log is to tell where they are.
+    pub(super) on_their_way: usize,
 }
 
 impl World {
@@ -28,6 +32,8 @@ impl World {
             sum.walks += own.retained.walk_count();
             sum.held_journal += core.awaiting_journal.len();
             sum.receipts_owed += core.receipts_owed.len();
+            sum.queue_cache += core.queue_cache.used();
+            sum.on_their_way += core.numbers.on_their_way.len();
             sum
         })
     }
@@ -38,10 +44,11 @@ impl World {
         let mut scanned = self.counters();
         scanned.clients_connected = connected as u64;
         (scanned.sessions, scanned.subscriptions, scanned.shared_subscriptions) = (0, 0, 0);
-        (scanned.queued, scanned.queued_bytes) = (0, 0);
+        (scanned.queued, scanned.queued_bytes, scanned.queued_in_log) = (0, 0, 0);
         for core in &self.cores {
             for session in core.organisations[OrganisationId::FIRST.0 as usize].sessions.iter() {
                 let (messages, bytes) = session.queue.size();
+                scanned.queued_in_log += session.queue.counted_in_log();
                 scanned.sessions += 1;
                 scanned.subscriptions += (session.subscriptions.len() + session.groups.len()) as u64;
                 scanned.shared_subscriptions += session.groups.len() as u64;

@@ -4,6 +4,8 @@
 mod clients;
 mod crash;
 mod got;
+mod log;
+mod reads;
 mod seen;
 mod shell;
 
@@ -15,10 +17,11 @@ use tidegate_observe::Fact;
 pub(crate) use clients::{ConnectOptions, v3, v5};
 pub(crate) use got::Got;
 
+use self::log::Log;
 use crate::shards::ShardMessage;
 use crate::{
-    AuthenticationRequest, Batch, ConnectionId, Core, CoreConfig, Effects, Input, Limits, Now, ShardId,
-    SharedUsage, Ticket,
+    AuthenticationRequest, Batch, ConnectionId, Core, CoreConfig, Effects, Fetch, Input, Limits, Now,
+    ShardId, SharedUsage, Ticket,
 };
 
 pub(crate) struct World {
@@ -37,13 +40,12 @@ pub(crate) struct World {
     delayed: Vec<(usize, usize, Batch)>,
     /// Tickets that wait for the log to be durable up to a turn.
     unpersisted: Vec<(usize, Ticket, usize)>,
-    /// What the journal was given, turn by turn; so many of them are durable.
-    log: Vec<Vec<Vec<u8>>>,
-    durable: usize,
-    /// Where the log ended when the checkpoint under way began.
-    checkpoint_from: Option<usize>,
-    /// A complete checkpoint: when the log is durable up to the second turn, what is before the first may go.
-    checkpointed: Option<(usize, usize)>,
+    log: Log,
+    /// Nothing that was asked for is read.
+    reads_stalled: bool,
+    unread: Vec<(usize, Fetch)>,
+    /// Content may be found unreadable.
+    pub(crate) may_lose: bool,
     limits: Limits,
     pub(crate) facts: Vec<Fact>,
     /// Bytes that the kernel takes from each write; `None` takes all.
@@ -70,10 +72,10 @@ impl World {
         let now = Now { mono_ms: 1_000, unix_ms: 1_700_000_000_000 };
         Self {
             cores: cores(shards, &limits, now),
-            log: Vec::new(),
-            durable: 0,
-            checkpoint_from: None,
-            checkpointed: None,
+            log: Log::default(),
+            reads_stalled: false,
+            unread: Vec::new(),
+            may_lose: false,
             limits,
             effects: (0..shards).map(|_| Effects::new(usize::from(shards))).collect(),
             now,
@@ -168,14 +170,16 @@ impl World {
 
     pub(crate) fn journal_goes_on(&mut self) {
         self.journal_stalled = false;
-        self.journal_writes(self.log.len() - self.durable);
+        self.journal_writes(usize::MAX);
     }
 
     /// So many turns more are durable, while the journal stalls.
     pub(crate) fn journal_writes(&mut self, turns: usize) {
-        self.durable = self.log.len().min(self.durable + turns);
+        for (shard, places) in self.log.write(turns) {
+            self.input(shard, Input::Placed { places: &places });
+        }
         let waiting = std::mem::take(&mut self.unpersisted);
-        let (due, waiting) = waiting.into_iter().partition(|&(_, _, turns)| turns <= self.durable);
+        let (due, waiting) = waiting.into_iter().partition(|&(_, _, turns)| turns <= self.log.durable);
         self.unpersisted = waiting;
         for (shard, up_to, _) in due {
             self.input(shard, Input::Persisted { up_to });

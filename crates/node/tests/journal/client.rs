@@ -132,6 +132,9 @@ impl Client {
             self.send(PUBACK, identifier);
             rest = payload;
         }
+        if self.level == 5 {
+            rest = &rest[1 + usize::from(rest[0])..];
+        }
         String::from_utf8(rest.to_vec()).expect("payloads of tests are text")
     }
 }

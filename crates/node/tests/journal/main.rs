@@ -2,6 +2,7 @@
 
 mod client;
 mod full_disk;
+mod long_queue;
 mod order_of_sync;
 mod serving;
 mod trace;

@@ -47,6 +47,11 @@ impl Serving {
         Client::connect(self.address, 4, identifier, clean)
     }
 
+    /// A client of the version with this protocol level.
+    pub(crate) fn client_of(&self, identifier: &str, level: u8, clean: bool) -> Client {
+        Client::connect(self.address, level, identifier, clean)
+    }
+
     /// A client of 5.0 with a session that ends with its connection.
     pub(crate) fn client_v5(&self, identifier: &str) -> Client {
         Client::connect(self.address, 5, identifier, true)

@@ -2,7 +2,8 @@
 
 use tidegate_mqtt::QoS;
 
-use super::{Copy, Presence, Record, SessionKey, WillParts};
+use super::{Copy, Presence, SessionKey, WillParts};
+use crate::durable::place::{Place, Reference, Stored};
 use crate::message::Message;
 
 /// QoS, RETAIN, and a bit that each record has its own use for.
@@ -46,9 +47,29 @@ impl Encode<'_> {
         self.number(presence.left_at_ms.map_or(0, |at| at.saturating_add(1)));
     }
 
+    pub(super) fn message(&mut self, message: &Message<'_>) {
+        self.byte(flags(message.qos, message.retain, false));
+        self.number(message.expires_at_ms.map_or(0, |at| at.saturating_add(1)));
+        self.bytes(message.topic.as_bytes()).bytes(message.properties).bytes(message.payload);
+    }
+
     pub(super) fn copy(&mut self, copy: &Copy<'_>) {
-        let more = u8::from(copy.group.is_some()) << 4 | u8::from(!copy.identifiers.is_empty()) << 5;
-        self.byte(flags(copy.qos, copy.retain, copy.received) | more).number(copy.message);
+        let reference = match copy.message {
+            Reference::Nothing => 1,
+            Reference::Number(_) => 0,
+            Reference::Place(_) => 8,
+        };
+        let more = u8::from(copy.group.is_some()) << 1 | u8::from(!copy.identifiers.is_empty()) << 2;
+        self.byte(flags(copy.qos, copy.retain, false) | (more | reference) << 3);
+        match copy.message {
+            Reference::Nothing => {}
+            Reference::Number(number) => _ = self.number(number),
+            Reference::Place(Stored { place, size, expires_secs }) => {
+                self.number(place.position()).number(u64::from(place.length())).number(u64::from(size));
+                // `u32::MAX`, the usual, becomes 0.
+                self.number(u64::from(expires_secs.wrapping_add(1)));
+            }
+        }
         if let Some(group) = copy.group {
             self.0.extend_from_slice(&group.to_le_bytes());
         }
@@ -131,18 +152,25 @@ impl<'a> Decode<'a> {
         Some(Presence { expiry_secs: self.small()?, left_at_ms: self.time()? })
     }
 
-    pub(super) fn message(&mut self) -> Option<Record<'a>> {
-        let number = self.number()?;
+    pub(super) fn message(&mut self) -> Option<Message<'a>> {
         let (qos, retain, _) = self.flags()?;
         let expires_at_ms = self.time()?;
         let (topic, properties, payload) = (self.text()?, self.bytes()?, self.bytes()?);
-        let message = Message { topic, properties, payload, qos, retain, expires_at_ms };
-        Some(Record::Message { number, message })
+        Some(Message { topic, properties, payload, qos, retain, expires_at_ms })
     }
 
     pub(super) fn copy(&mut self) -> Option<Copy<'a>> {
         let (qos, retain, more) = self.flags()?;
-        let message = self.number()?;
+        let message = match more & (1 | 8) {
+            0 => Reference::Number(self.number()?),
+            1 => Reference::Nothing,
+            8 => {
+                let place = Place::new(self.number()?, self.small()?);
+                let (size, expires_secs) = (self.small()?, self.small()?.wrapping_sub(1));
+                Reference::Place(Stored { place, size, expires_secs })
+            }
+            _ => return None,
+        };
         let group = match more & 2 {
             0 => None,
             _ => Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?)),
@@ -153,8 +181,7 @@ impl<'a> Decode<'a> {
                 identifiers.push(self.small()?);
             }
         }
-        let (received, identifiers) = (more & 1 != 0, identifiers.into());
-        Some(Copy { message, qos, retain, received, identifiers, group })
+        Some(Copy { message, qos, retain, identifiers: identifiers.into(), group })
     }
 
     pub(super) fn will(&mut self) -> Option<WillParts<'a>> {

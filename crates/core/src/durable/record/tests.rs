@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::durable::place::{Place, Stored};
 
 fn qos() -> impl Strategy<Value = QoS> {
     (0u8..3).prop_map(|qos| QoS::from_u8(qos).unwrap())
@@ -13,14 +14,23 @@ fn presence() -> impl Strategy<Value = Presence> {
         .prop_map(|(expiry_secs, left_at_ms)| Presence { expiry_secs, left_at_ms })
 }
 
+fn reference() -> impl Strategy<Value = Reference> {
+    prop_oneof![
+        Just(Reference::Nothing),
+        any::<u64>().prop_map(Reference::Number),
+        any::<(u64, u32, u32, u32)>().prop_map(|(position, length, size, expires_secs)| {
+            Reference::Place(Stored { place: Place::new(position, length), size, expires_secs })
+        }),
+    ]
+}
+
 fn copy() -> impl Strategy<Value = Copy<'static>> {
     let identifiers = proptest::collection::vec(any::<u32>(), 0..4);
-    (any::<u64>(), qos(), any::<(bool, bool)>(), identifiers, any::<Option<u64>>()).prop_map(
-        |(message, qos, (retain, received), identifiers, group)| Copy {
+    (reference(), qos(), any::<bool>(), identifiers, any::<Option<u64>>()).prop_map(
+        |(message, qos, retain, identifiers, group)| Copy {
             message,
             qos,
             retain,
-            received,
             identifiers: identifiers.into(),
             group,
         },
@@ -76,7 +86,7 @@ proptest! {
         let (topic, properties, payload) = (topic.as_str(), &properties[..], &payload[..]);
         let message = Message { topic, properties, payload, qos, retain, expires_at_ms };
         there_and_back(&Record::Message { number, message });
-        there_and_back(&Record::Retained { organisation, number });
+        there_and_back(&Record::Retained { organisation, message });
         there_and_back(&Record::Unretained { organisation, topic });
         let will = WillParts { topic, payload, properties, qos, retain, delay_secs, expiry_secs };
         there_and_back(&Record::Will { number, organisation, client_identifier: &client, will });

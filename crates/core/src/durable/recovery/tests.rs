@@ -1,81 +1,145 @@
-//! What is kept of a log that has more messages than are looked through at once.
+//! What is kept of a log that is too long to be kept as a whole.
+
+use tidegate_mqtt::QoS;
 
 use super::*;
+use crate::durable::record::{MessageNumber, Presence};
+use crate::durable::recorder::CONTENTS_PER_STRETCH;
 use crate::message::Message;
 
 const KEY: SessionKey = 64;
-const MANY: u64 = 5 * MESSAGES_BEFORE_PURGE_MIN as u64 / 2;
+const MANY: u64 = 3 * CONTENTS_PER_STRETCH as u64;
 
-fn tell(recovery: &mut Recovery, record: &Record<'_>) {
-    let mut bytes = Vec::new();
-    record.encode(&mut bytes);
-    assert!(recovery.record(&bytes));
+/// A log in the making: each record has a segment of its own.
+#[derive(Default)]
+struct Told {
+    recovery: Recovery,
+    records: u64,
 }
 
-fn tell_session(recovery: &mut Recovery) {
-    let presence = Presence { expiry_secs: 60, left_at_ms: Some(0) };
-    tell(recovery, &Record::Session { key: KEY, organisation: 0, client_identifier: "away", presence });
+impl Told {
+    fn tell(&mut self, record: &Record<'_>) -> Place {
+        let mut bytes = Vec::new();
+        record.encode(&mut bytes);
+        self.records += 1;
+        assert!(self.recovery.record(&bytes, self.records << 32));
+        Place::new(self.records << 32, bytes.len() as u32)
+    }
+
+    fn session(&mut self) {
+        let presence = Presence { expiry_secs: 60, left_at_ms: Some(0) };
+        self.tell(&Record::Session { key: KEY, organisation: 0, client_identifier: "away", presence });
+    }
+
+    fn message(&mut self, number: MessageNumber) -> Place {
+        let (qos, retain, expires_at_ms) = (QoS::AtLeastOnce, false, None);
+        let message = Message { topic: "t", properties: &[], payload: b"x", qos, retain, expires_at_ms };
+        self.tell(&Record::Message { number, message })
+    }
+
+    fn queued(&mut self, sequence: u64, message: Reference) {
+        let (qos, identifiers) = (QoS::AtLeastOnce, (&[][..]).into());
+        let copy = Copy { message, qos, retain: false, identifiers, group: None };
+        self.tell(&Record::Queued { key: KEY, sequence, since_secs: 0, copy });
+    }
+
+    fn lost(&mut self) -> u64 {
+        self.recovery.hold(|_| true);
+        self.recovery.lost()
+    }
+
+    /// Where the copies of the queue are, in order.
+    fn places(&self) -> Vec<Option<Place>> {
+        let place = |queued: &Queued| match queued.content {
+            Content::Log(stored) => Some(stored.place),
+            _ => None,
+        };
+        self.recovery.sessions[&KEY].queue.messages.iter().map(place).collect()
+    }
 }
 
-fn tell_message(recovery: &mut Recovery, number: MessageNumber) {
-    let (qos, retain, expires_at_ms) = (QoS::AtLeastOnce, false, None);
-    let message = Message { topic: "t", properties: &[], payload: b"x", qos, retain, expires_at_ms };
-    tell(recovery, &Record::Message { number, message });
-}
-
-fn tell_queued(recovery: &mut Recovery, sequence: u64, number: MessageNumber) {
-    let (qos, identifiers) = (QoS::AtLeastOnce, (&[][..]).into());
-    let copy = Copy { message: number, qos, retain: false, received: false, identifiers, group: None };
-    tell(recovery, &Record::Queued { key: KEY, sequence, since_secs: 0, copy });
+fn at(place: Place) -> Reference {
+    Reference::Place(Stored { place, size: 2, expires_secs: u32::MAX })
 }
 
 #[test]
-fn a_message_of_an_image_is_there_for_its_copy_however_old_its_number_is() {
-    let mut recovery = Recovery::default();
-    tell_session(&mut recovery);
-    // Each has a lower number than all before, as in an image of what came long ago.
-    for sequence in 0..MANY {
-        let number = (MANY - sequence) * 64;
-        tell_message(&mut recovery, number);
-        tell_queued(&mut recovery, sequence, number);
+fn a_copy_finds_content_by_number_as_long_as_a_recorder_refers_to_it_so() {
+    let mut told = Told::default();
+    told.session();
+    let first = told.message(64);
+    // As many as are written before the number counts for nothing, by the same shard; others do not count.
+    for number in 2..=u64::from(CONTENTS_PER_STRETCH) {
+        told.message(number * SHARDS_MAX);
+        told.message(number * SHARDS_MAX + 1);
     }
-    assert_eq!(recovery.lost(), 0);
-    assert_eq!(recovery.sessions[&KEY].queue.len() as u64, MANY);
+    told.queued(0, Reference::Number(64));
+    assert_eq!((told.places(), told.lost()), (vec![Some(first)], 0));
 }
 
-/// A log begins with a checkpoint. What is published meanwhile is in it before the image of the session that it waits in,
-/// and the image does not write it again.
 #[test]
-fn an_image_refers_to_messages_that_were_written_long_before_it() {
-    let mut recovery = Recovery::default();
-    for sequence in 0..MANY {
-        tell_message(&mut recovery, (sequence + 1) * 64);
-        tell_queued(&mut recovery, sequence, (sequence + 1) * 64);
+fn contents_that_nobody_can_refer_to_by_number_any_more_are_forgotten() {
+    let mut told = Told::default();
+    for number in 1..=MANY {
+        told.message(number * SHARDS_MAX);
     }
-    assert_eq!(recovery.counts(), (0, 0), "nothing of it counts before the image comes");
-    tell_session(&mut recovery);
-    for sequence in 0..MANY {
-        tell_queued(&mut recovery, sequence, (sequence + 1) * 64);
+    assert_eq!(told.recovery.contents.len(), CONTENTS_PER_STRETCH as usize);
+    told.session();
+    told.queued(0, Reference::Number(SHARDS_MAX));
+    assert_eq!(told.lost(), 1, "no recorder writes this");
+}
+
+#[test]
+fn content_that_was_written_again_is_known_by_its_last_place() {
+    let mut told = Told::default();
+    told.session();
+    told.message(64);
+    let again = told.message(64);
+    for number in 2..u64::from(CONTENTS_PER_STRETCH) {
+        told.message(number * SHARDS_MAX);
     }
-    assert_eq!((recovery.lost(), recovery.counts()), (0, (1, 0)));
-    assert_eq!(recovery.sessions[&KEY].queue.len() as u64, MANY);
+    // The first of the two is forgotten with this one, and the second must not be.
+    told.message(MANY * SHARDS_MAX);
+    told.queued(0, Reference::Number(64));
+    assert_eq!((told.places(), told.lost()), (vec![Some(again)], 0));
+}
+
+/// A log begins with a checkpoint. What is published meanwhile is in it before the image of the session that it waits in.
+#[test]
+fn an_image_may_come_long_after_copies_that_are_newer() {
+    let mut told = Told::default();
+    told.queued(2, Reference::Number(64));
+    let newer = told.message(128);
+    told.queued(3, Reference::Number(128));
+    assert_eq!(told.recovery.counts(), (0, 0), "nothing of it counts before the image comes");
+    told.session();
+    let older = Place::new(7, 10);
+    for sequence in 0..3 {
+        told.queued(sequence, at(older));
+    }
+    let places = vec![Some(older), Some(older), Some(older), Some(newer)];
+    assert_eq!((told.places(), told.lost()), (places, 0));
+}
+
+#[test]
+fn what_is_missing_in_a_queue_is_lost_and_what_is_around_it_is_there() {
+    let mut told = Told::default();
+    told.session();
+    let place = Place::new(7, 10);
+    told.queued(5, at(place));
+    told.queued(7, at(place));
+    assert_eq!((told.places(), told.lost()), (vec![Some(place), None, Some(place)], 1));
+    told.recovery.hold(|_| false);
+    assert_eq!(told.places(), [None, None, None]);
 }
 
 #[test]
 fn copies_of_a_session_without_an_image_are_not_restored() {
-    let mut recovery = Recovery::default();
-    tell_message(&mut recovery, 64);
-    tell_queued(&mut recovery, 0, 64);
-    tell_queued(&mut recovery, 1, 128);
-    assert_eq!(recovery.lost(), 0, "the message may be older than the log; an image would write it again");
-    assert!(recovery.split(0, 1)[0].sessions.is_empty());
+    let mut told = Told::default();
+    told.message(64);
+    told.queued(0, Reference::Number(64));
+    told.queued(1, Reference::Number(128));
+    assert_eq!(told.lost(), 0, "the content may be older than the log; an image would say where it is");
+    assert!(told.recovery.split(0, 1)[0].sessions.is_empty());
 }
 
-#[test]
-fn messages_that_nobody_refers_to_are_forgotten() {
-    let mut recovery = Recovery::default();
-    for number in 1..=2 * MANY {
-        tell_message(&mut recovery, number * 64);
-        assert!(recovery.messages.len() <= 3 * MESSAGES_BEFORE_PURGE_MIN);
-    }
-}
+const SHARDS_MAX: u64 = 64;

@@ -1,6 +1,7 @@
 //! What records leave is shown as it is.
 
 use super::*;
+use crate::durable::place::Reference;
 use crate::durable::record::{Copy, Presence, Record, WillParts};
 use crate::message::Message;
 
@@ -8,30 +9,32 @@ const KEY: u64 = 64;
 
 fn told(records: &[Record<'_>]) -> Recovery {
     let mut recovery = Recovery::default();
+    let mut log = Vec::new();
     for record in records {
         let mut bytes = Vec::new();
         record.encode(&mut bytes);
-        assert!(recovery.record(&bytes));
+        assert!(recovery.record(&bytes, 64 + log.len() as u64));
+        log.push(bytes);
     }
+    recovery.read_all(|place| log.get(place.position() as usize - 64).cloned());
     recovery
 }
 
-fn message(number: u64, topic: &str) -> Record<'_> {
+fn content(topic: &str) -> Message<'_> {
     let (properties, payload) = (&[][..], &b"12345"[..]);
-    let message =
-        Message { topic, properties, payload, qos: QoS::ExactlyOnce, retain: true, expires_at_ms: Some(9) };
-    Record::Message { number, message }
+    Message { topic, properties, payload, qos: QoS::ExactlyOnce, retain: true, expires_at_ms: Some(9) }
 }
 
-fn copy(message: u64, received: bool) -> Copy<'static> {
-    Copy {
-        message,
-        qos: QoS::AtLeastOnce,
-        retain: false,
-        received,
-        identifiers: (&[][..]).into(),
-        group: None,
-    }
+fn message(number: u64, topic: &str) -> Record<'_> {
+    Record::Message { number, message: content(topic) }
+}
+
+fn retained(topic: &str) -> Record<'_> {
+    Record::Retained { organisation: 0, message: content(topic) }
+}
+
+fn copy(message: Reference) -> Copy<'static> {
+    Copy { message, qos: QoS::AtLeastOnce, retain: false, identifiers: (&[][..]).into(), group: None }
 }
 
 fn session(key: u64, client_identifier: &str, expiry_secs: u32, left_at_ms: Option<u64>) -> Record<'_> {
@@ -50,10 +53,10 @@ fn a_session_is_shown_with_all_that_belongs_to_it() {
         Record::Subscribed { key: KEY, filter: "t/#", options: 1 | AWAITS_RETAINED, identifier: 7 },
         Record::Subscribed { key: KEY, filter: "$share/g/a", options: 0x2C | 2, identifier: 0 },
         message(128, "t/1"),
-        Record::Queued { key: KEY, sequence: 0, since_secs: 11, copy: copy(128, false) },
-        Record::Queued { key: KEY, sequence: 1, since_secs: 12, copy: copy(128, false) },
+        Record::Queued { key: KEY, sequence: 0, since_secs: 11, copy: copy(Reference::Number(128)) },
+        Record::Queued { key: KEY, sequence: 1, since_secs: 12, copy: copy(Reference::Number(128)) },
         Record::Begun { key: KEY, sequence: 0, identifier: 3 },
-        Record::Sent { key: KEY, identifier: 4, copy: copy(0, true) },
+        Record::Sent { key: KEY, identifier: 4, copy: copy(Reference::Nothing) },
         Record::Taken { key: KEY, identifier: 9 },
         Record::Offered { key: KEY, identifier: 8, shards: 2, kept: 1 },
     ]);
@@ -71,7 +74,7 @@ fn a_session_is_shown_with_all_that_belongs_to_it() {
     let (qos, expires_at_ms) = (QoS::AtLeastOnce, Some(9));
     let copy = MessageReport { topic: "t/1", qos, retain: false, payload: b"12345", bytes: 8, expires_at_ms };
     let waiting: Vec<_> = away.waiting().collect();
-    assert_eq!(waiting, [WaitingReport { since_secs: 12, message: copy }]);
+    assert_eq!(waiting, [WaitingReport { since_secs: 12, bytes: 8, message: Some(copy) }]);
     let in_flight: Vec<_> = away.in_flight().map(|it| (it.identifier, it.message)).collect();
     assert_eq!(in_flight, [(3, Some(copy)), (4, None)]);
     assert_eq!(away.awaiting_release(), [8, 9]);
@@ -83,7 +86,7 @@ fn what_has_ended_and_what_is_only_expected_is_not_shown() {
         session(KEY, "gone", 60, None),
         Record::Ended { key: KEY },
         message(128, "t"),
-        Record::Queued { key: 2 * KEY, sequence: 0, since_secs: 1, copy: copy(128, false) },
+        Record::Queued { key: 2 * KEY, sequence: 0, since_secs: 1, copy: copy(Reference::Number(128)) },
         session(3 * KEY, "for ever", u32::MAX, None),
     ]);
     let shown: Vec<_> =
@@ -103,10 +106,8 @@ fn retained_messages_and_wills_are_shown() {
         expiry_secs: None,
     };
     let recovery = told(&[
-        message(128, "state"),
-        Record::Retained { organisation: 0, number: 128 },
-        message(192, "old"),
-        Record::Retained { organisation: 0, number: 192 },
+        retained("state"),
+        retained("old"),
         Record::Unretained { organisation: 0, topic: "old" },
         Record::Will { number: 256, organisation: 0, client_identifier: "c", will },
         Record::Will { number: 320, organisation: 0, client_identifier: "d", will },

@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use super::log::Checkpoint;
 use super::{World, cores};
 use tidegate_mqtt::ReasonCode;
 
@@ -10,24 +11,30 @@ use crate::{Effects, Input, Recovery};
 impl World {
     /// How many turns the journal was given, and how many of them are durable.
     pub(crate) fn log_len(&self) -> (usize, usize) {
-        (self.log.len(), self.durable)
+        (self.log.len(), self.log.durable)
     }
 
     /// The size of everything that the journal was given.
     pub(crate) fn log_bytes(&self) -> usize {
-        self.log.iter().flatten().map(Vec::len).sum()
+        self.log.bytes()
+    }
+
+    /// How many contents of messages can be read, of all that ever were written.
+    pub(crate) fn contents(&self) -> usize {
+        self.log.contents.len()
     }
 
     /// The process is killed and starts anew, with so many shards and what the log has up to a turn.
     pub(crate) fn crash(&mut self, shards: u8, turns: usize) {
-        assert!(turns >= self.durable, "what is durable stays");
-        self.log.truncate(turns);
+        self.log.crash(turns);
         self.restart(shards);
     }
 
     /// What is on its way to the disk does not arrive there, and the journal says so.
     pub(crate) fn journal_fails(&mut self, reason: ReasonCode) {
-        self.log.truncate(self.durable);
+        for (shard, places) in self.log.fail() {
+            self.input(shard, Input::Placed { places: &places });
+        }
         for (shard, up_to, _) in mem::take(&mut self.unpersisted) {
             self.input(shard, Input::NotPersisted { up_to, reason });
         }
@@ -41,59 +48,73 @@ impl World {
 
     /// Images of everything are written, `between` happens between two pieces, and what is older leaves the log.
     pub(crate) fn checkpoint(&mut self, mut between: impl FnMut(&mut Self)) {
-        self.begin_checkpoint();
-        while !self.continue_checkpoint(64 * 1024) {
+        self.begin_checkpoint(|_| false, false);
+        while !self.continue_checkpoint(4 * 1024) {
             between(self);
         }
     }
 
-    /// Images of everything are due, a piece with each [`World::continue_checkpoint`].
-    pub(crate) fn begin_checkpoint(&mut self) {
-        if self.checkpoint_from.is_none() {
-            self.checkpoint_from = Some(self.log.len());
-            self.cores.iter_mut().for_each(crate::Core::begin_checkpoint);
+    /// As [`World::checkpoint`]; every content moves.
+    pub(crate) fn checkpoint_that_evacuates(&mut self) {
+        self.begin_checkpoint(|_| true, false);
+        while !self.continue_checkpoint(64 * 1024) {}
+    }
+
+    /// Images of everything are due, a piece with each [`World::continue_checkpoint`]. Contents for which `evacuate` says so move.
+    /// If it comes late, each shard hears of it only when its first piece is due; the log begins here all the same.
+    pub(crate) fn begin_checkpoint(&mut self, evacuate: impl FnMut(u32) -> bool, comes_late: bool) {
+        if self.log.checkpoint.is_some() {
+            return;
+        }
+        let evacuated = self.log.begin_checkpoint(self.cores.len(), evacuate);
+        for shard in 0..self.cores.len() {
+            if !comes_late {
+                self.cores[shard].begin_checkpoint(&evacuated);
+            }
+        }
+        if let Some(checkpoint) = self.log.checkpoint.as_mut().filter(|_| !comes_late) {
+            checkpoint.unaware.clear();
         }
     }
 
     /// A piece of the images of so many bytes; whether none is left. What is older leaves the log when all pieces are durable.
     pub(crate) fn continue_checkpoint(&mut self, piece_bytes: usize) -> bool {
-        let shard = self.cores.iter().position(crate::Core::is_in_checkpoint);
-        if let Some(shard) = shard {
-            self.cores[shard].write_images(self.now, piece_bytes, &mut self.effects[shard]);
-            self.settle();
+        let Some(Checkpoint { unaware, waiting, evacuated, .. }) = &mut self.log.checkpoint else {
+            return true;
+        };
+        let Some(&shard) = waiting.first() else { return true };
+        if let Some(at) = unaware.iter().position(|other| *other == shard) {
+            unaware.remove(at);
+            self.cores[shard].begin_checkpoint(evacuated);
         }
-        let ended = !self.cores.iter().any(crate::Core::is_in_checkpoint);
-        if ended && let Some(from) = self.checkpoint_from.take() {
-            self.checkpointed = Some((from, self.log.len()));
+        let is_last = self.cores[shard].write_images(self.now, piece_bytes, &mut self.effects[shard]);
+        let marks = if is_last { self.cores[shard].take_marks() } else { Vec::new() };
+        self.settle();
+        if is_last && self.log.end_images(shard, &marks) {
             self.trim();
+            return true;
         }
-        ended
+        false
     }
 
     pub(super) fn trim(&mut self) {
-        if let Some((from, to)) = self.checkpointed
-            && to <= self.durable
-        {
-            self.checkpointed = None;
-            self.log.drain(..from);
-            self.durable -= from;
-            self.unpersisted.iter_mut().for_each(|(_, _, turns)| *turns -= from);
-            self.checkpoint_from = self.checkpoint_from.map(|at| at - from);
-        }
+        let from = self.log.trim();
+        self.unpersisted.iter_mut().for_each(|(_, _, turns)| *turns -= from);
     }
 
     fn restart(&mut self, shards: u8) {
         let mut recovery = Recovery::default();
         recovery.begin();
-        for record in self.log.iter().flatten() {
-            assert!(recovery.record(record), "a record is not understood: {record:?}");
+        for (position, bytes) in self.log.records() {
+            assert!(recovery.record(bytes, position), "a record is not understood: {bytes:?}");
         }
-        assert_eq!(recovery.lost(), 0, "something is referred to that is not there");
-        self.durable = self.log.len();
-        (self.checkpoint_from, self.checkpointed) = (None, None);
-        (self.journal_stalled, self.shards_delayed) = (false, false);
+        recovery.hold(|place| self.log.read(place).is_some());
+        recovery.read(|place| self.log.read(place));
+        assert!(recovery.lost() == 0 || self.may_lose, "something is referred to that is not there");
+        (self.journal_stalled, self.shards_delayed, self.reads_stalled) = (false, false, false);
         mem::take(&mut self.unpersisted);
         mem::take(&mut self.delayed);
+        mem::take(&mut self.unread);
         self.clients.clear();
         self.cores = cores(shards, &self.limits, self.now);
         self.effects = (0..shards).map(|_| Effects::new(usize::from(shards))).collect();

@@ -29,11 +29,18 @@ impl World {
         let effects = std::mem::replace(&mut self.effects[shard], Effects::new(shards));
         let mut happened = false;
         if !effects.records.is_empty() {
-            self.log.push(effects.records.iter().map(<[u8]>::to_vec).collect());
+            self.log.push(shard, &effects.records);
             if !self.journal_stalled {
-                self.durable = self.log.len();
+                for (shard, places) in self.log.write(usize::MAX) {
+                    happened |= !places.is_empty();
+                    self.handle(shard, Input::Placed { places: &places });
+                }
                 self.trim();
             }
+        }
+        self.unread.extend(effects.fetches.into_iter().map(|fetch| (shard, fetch)));
+        if !self.reads_stalled {
+            happened |= self.read_all();
         }
         self.facts.extend(effects.facts);
         for request in effects.authenticate {

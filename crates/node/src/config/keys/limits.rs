@@ -190,6 +190,14 @@ pub(super) const LIMITS: &[Key] = &[
         "further messages that would have to wait are dropped and counted",
     ),
     limit(
+        "limits.queue_cache_bytes",
+        Number::U64(|c| &mut c.limits.queue_cache_bytes),
+        (64 * MIB, 0, TIB),
+        "Bytes of waiting messages that each shard keeps in memory although the journal has them; what is read ahead for \
+         connected clients comes on top.",
+        "what came last waits in the journal only, and is read back before its turn",
+    ),
+    limit(
         "limits.queued_message_age_max_secs",
         Number::U32(|c| &mut c.limits.queued_message_age_max_secs),
         (7 * DAY_SECS, 1, u32::MAX as u64),
