@@ -68,7 +68,7 @@ pub enum End {
     Failed(Failure),
 }
 
-/// One connection. Moves with its socket from thread to thread; about 150 bytes when idle.
+/// One connection. Moves with its socket from thread to thread; less than 200 bytes when idle.
 #[derive(Debug)]
 pub struct WebSocket {
     decoder: Decoder,

@@ -230,5 +230,5 @@ fn a_close_waits_for_the_end_of_the_frame_that_was_begun_and_goes_before_the_nex
 
 #[test]
 fn an_idle_connection_is_small() {
-    assert!(size_of::<WebSocket>() <= 224, "{}", size_of::<WebSocket>());
+    assert!(size_of::<WebSocket>() <= 168, "{}", size_of::<WebSocket>());
 }
